@@ -1,0 +1,39 @@
+//! Every limit of the API (`spec/api.md` section 17) and of the engine, in one place.
+
+use std::time::Duration;
+
+/// Units in one policy request; more is 413 `ProtectionUnitsLimitBreached`.
+pub const UNITS_PER_POLICY_REQUEST: usize = 50;
+/// Artifacts in one restore session request; more is `RestoreArtifactsLimitBreached` (413 on create, 400 on update).
+pub const ARTIFACTS_PER_SESSION_REQUEST: usize = 50;
+/// Characters of a policy's name; at least one.
+pub const POLICY_NAME_CHARACTERS: usize = 1024;
+/// Units in one search of restore points.
+pub const UNITS_PER_SEARCH: usize = 20;
+/// Restore sessions in `activating` or `active` at once, for each tenant.
+pub const ACTIVE_RESTORE_SESSIONS: u64 = 25;
+/// Active policies for each workload.
+pub const ACTIVE_POLICIES_PER_WORKLOAD: u64 = 100;
+/// Points in a page of the restore point list when the caller does not say.
+pub const RESTORE_POINTS_PAGE: u32 = 5;
+/// Objects in a page of any other list when the caller does not say.
+pub const PAGE: u32 = 100;
+/// The largest page a caller may ask for.
+pub const PAGE_MAX: u32 = 999;
+/// Bytes of a request body to the backup API.
+pub const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Comparisons in one `$filter`; more is 400 `FilterLengthExceeded`.
+pub const FILTER_TERMS: usize = 100;
+
+/// Time between two backups of a unit, unless configured.
+pub const BACKUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How long a restore point is kept (`R/P1W` for one year).
+pub const RETENTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How long a claimed job belongs to its worker without a sign of life.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// A writer stops this long before its lease ends.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(10);
+/// Attempts of a job before it is given up.
+pub const JOB_ATTEMPTS: u32 = 5;
+/// Items of a restored artifact's failures shown in its `error`; all are under `/holdfast/v1`.
+pub const FAILURES_SHOWN: usize = 10;

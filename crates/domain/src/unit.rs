@@ -1,0 +1,284 @@
+//! Protection units (`spec/api.md` section 8).
+
+use crate::{
+    PolicyId, PublicError, Stamps, TenantId, Timestamp, TransitionError, UnitId, Workload,
+};
+
+/// `protectionUnitBase` and what derives from it: one site, drive or mailbox. It outlives its policy, since its restore points do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectionUnit {
+    pub id: UnitId,
+    pub tenant: TenantId,
+    pub workload: Workload,
+    /// `siteId` of a site (`host,siteCollectionGuid,webGuid`), `directoryObjectId` of a drive or mailbox. Unique in its tenant and workload.
+    pub resource: String,
+    /// The owning policy; `None` when detached.
+    pub policy: Option<PolicyId>,
+    pub state: UnitState,
+    /// `siteName`; known after the first backup.
+    pub name: Option<String>,
+    /// `siteWebUrl`; known after the first backup.
+    pub web_url: Option<String>,
+    /// The last failure, until a backup succeeds.
+    pub error: Option<PublicError>,
+    /// When the next scheduled backup is due; `None` while no backups are wanted.
+    pub next_backup_at: Option<Timestamp>,
+    pub stamps: Stamps,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitState {
+    /// In a policy that does not protect it (inactive, or its first backup failed).
+    Unprotected,
+    ProtectRequested,
+    Protected,
+    UnprotectRequested,
+    RemoveRequested,
+    /// In no policy; its restore points stay until they expire. Published as `unprotected`.
+    Detached,
+    OffboardRequested {
+        at: Timestamp,
+    },
+    Offboarded {
+        at: Timestamp,
+    },
+    CancelOffboardRequested {
+        at: Timestamp,
+    },
+}
+
+impl UnitState {
+    /// The published `protectionUnitStatus`.
+    #[must_use]
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Unprotected | Self::Detached => "unprotected",
+            Self::ProtectRequested => "protectRequested",
+            Self::Protected => "protected",
+            Self::UnprotectRequested => "unprotectRequested",
+            Self::RemoveRequested => "removeRequested",
+            Self::OffboardRequested { .. } => "offboardRequested",
+            Self::Offboarded { .. } => "offboarded",
+            Self::CancelOffboardRequested { .. } => "cancelOffboardRequested",
+        }
+    }
+
+    /// Added to a policy that protects (`true`) or does not.
+    ///
+    /// # Errors
+    /// When the unit is in a policy already, or its data is being destroyed.
+    pub fn attach(self, policy_protects: bool) -> Result<Self, TransitionError> {
+        match self {
+            Self::Detached if policy_protects => Ok(Self::ProtectRequested),
+            Self::Detached => Ok(Self::Unprotected),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("attach")),
+        }
+    }
+
+    /// Its policy was activated.
+    ///
+    /// # Errors
+    /// When the unit is in no policy or on its way out.
+    pub fn request_protection(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::Unprotected | Self::ProtectRequested => Ok(Self::ProtectRequested),
+            Self::Protected => Ok(Self::Protected),
+            Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestProtection")),
+        }
+    }
+
+    /// Its first backup succeeded.
+    ///
+    /// # Errors
+    /// When protection was not asked for (any more).
+    pub fn protect(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::ProtectRequested | Self::Protected => Ok(Self::Protected),
+            Self::Unprotected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("protect")),
+        }
+    }
+
+    /// Its first backup failed for good; the reason goes to `error`.
+    ///
+    /// # Errors
+    /// When protection was not asked for (any more).
+    pub fn fail_protection(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::ProtectRequested => Ok(Self::Unprotected),
+            Self::Unprotected
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("failProtection")),
+        }
+    }
+
+    /// Its policy was deactivated.
+    ///
+    /// # Errors
+    /// When the unit is in no policy or on its way out.
+    pub fn request_unprotection(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::Protected | Self::ProtectRequested | Self::UnprotectRequested => {
+                Ok(Self::UnprotectRequested)
+            }
+            Self::Unprotected => Ok(Self::Unprotected),
+            Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestUnprotection")),
+        }
+    }
+
+    /// No backup runs any more.
+    ///
+    /// # Errors
+    /// When unprotection was not asked for.
+    pub fn unprotect(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::UnprotectRequested => Ok(Self::Unprotected),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("unprotect")),
+        }
+    }
+
+    /// Removed from its policy by hand.
+    ///
+    /// # Errors
+    /// When the unit is in no policy.
+    pub fn request_removal(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested => Ok(Self::RemoveRequested),
+            Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestRemoval")),
+        }
+    }
+
+    /// The removal is carried out, or its inactive policy was deleted.
+    ///
+    /// # Errors
+    /// When the unit is still protected, or in no policy.
+    pub fn detach(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::RemoveRequested | Self::Unprotected => Ok(Self::Detached),
+            Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("detach")),
+        }
+    }
+
+    /// `offboard`: its backups are to be destroyed after the grace period.
+    ///
+    /// # Errors
+    /// When the unit is not detached.
+    pub fn offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self {
+            Self::Detached => Ok(Self::OffboardRequested { at: now }),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("offboard")),
+        }
+    }
+
+    /// `cancelOffboard`
+    ///
+    /// # Errors
+    /// When offboarding was not asked for, or the data is gone.
+    pub fn cancel_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self {
+            Self::OffboardRequested { .. } => Ok(Self::CancelOffboardRequested { at: now }),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("cancelOffboard")),
+        }
+    }
+
+    /// The cancelled offboarding is wound back.
+    ///
+    /// # Errors
+    /// When nothing was cancelled.
+    pub fn finish_cancel_offboard(self) -> Result<Self, TransitionError> {
+        match self {
+            Self::CancelOffboardRequested { .. } => Ok(Self::Detached),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. } => Err(self.refuse("finishCancelOffboard")),
+        }
+    }
+
+    /// The unit's keys and data are destroyed.
+    ///
+    /// # Errors
+    /// When offboarding was not asked for.
+    pub fn finish_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self {
+            Self::OffboardRequested { .. } => Ok(Self::Offboarded { at: now }),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("finishOffboard")),
+        }
+    }
+
+    fn refuse(self, event: &'static str) -> TransitionError {
+        let state = if self == Self::Detached { "detached" } else { self.status() };
+        TransitionError { event, state }
+    }
+}
