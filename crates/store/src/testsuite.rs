@@ -1,1 +1,714 @@
-//! The cases that every backend passes.
+//! The cases that every backend passes. A backend calls [`testsuite!`](crate::testsuite!) once, in its tests.
+
+use std::time::Duration;
+
+use holdfast_domain::{
+    Actor, ArtifactId, ArtifactState, DestinationType, DriveId, Entropy, Identity, ItemId, JobId,
+    Lease, PolicyGoal, PolicyId, PolicyState, ProtectionPolicy, ProtectionUnit, RestoreArtifact,
+    RestoreOutcome, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, RestoreState,
+    SeededEntropy, Stamps, TenantId, Timestamp, UnitId, UnitState, Work, Workload,
+};
+
+use crate::query::{
+    Comparison, Direction, Filter, ListQuery, PolicyColumn, RestorePointColumn,
+    RestoreSessionColumn, TextMatch, Value,
+};
+use crate::{
+    CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemKind, Publication, StagedChange,
+    Store, StoreError, Tx,
+};
+
+/// Makes a `#[tokio::test]` of every case, each with a store of its own.
+#[macro_export]
+macro_rules! testsuite {
+    ($store:expr) => {
+        $crate::testsuite!(@cases $store;
+            rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, sessions_keep_their_states,
+            artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, waiting_work_is_not_added_twice, due_units_are_found,
+            publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items);
+    };
+    (@cases $store:expr; $($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::testsuite::$case(&$store).await;
+            }
+        )*
+    };
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(1_700_000_000 + seconds).expect("in range")
+}
+
+fn stamps(seconds: i64) -> Stamps {
+    let app = Identity { id: "app".to_owned(), display_name: Some("Contoso Backup".to_owned()) };
+    Stamps::new(Actor { application: Some(app), user: None }, at(seconds))
+}
+
+fn tenant(number: u8) -> TenantId {
+    TenantId::random(&SeededEntropy::new(u64::from(number)))
+}
+
+fn policy(entropy: &dyn Entropy, seconds: i64, name: &str) -> ProtectionPolicy {
+    ProtectionPolicy {
+        id: PolicyId::random(entropy),
+        tenant: tenant(1),
+        workload: Workload::SharePoint,
+        display_name: name.to_owned(),
+        state: PolicyState::Updating { towards: PolicyGoal::Active },
+        stamps: stamps(seconds),
+    }
+}
+
+fn unit(entropy: &dyn Entropy, resource: &str) -> ProtectionUnit {
+    ProtectionUnit {
+        id: UnitId::random(entropy),
+        tenant: tenant(1),
+        workload: Workload::SharePoint,
+        resource: resource.to_owned(),
+        policy: None,
+        state: UnitState::Protected,
+        name: Some("Marketing".to_owned()),
+        web_url: None,
+        error: None,
+        next_backup_at: Some(at(600)),
+        stamps: stamps(0),
+    }
+}
+
+fn session(entropy: &dyn Entropy, state: RestoreState) -> RestoreSession {
+    RestoreSession {
+        id: RestoreSessionId::random(entropy),
+        tenant: tenant(1),
+        workload: Workload::SharePoint,
+        state,
+        error: None,
+        stamps: stamps(0),
+    }
+}
+
+fn artifact(
+    entropy: &dyn Entropy,
+    session: &RestoreSession,
+    unit: UnitId,
+    state: ArtifactState,
+) -> RestoreArtifact {
+    RestoreArtifact {
+        id: ArtifactId::random(entropy),
+        tenant: session.tenant,
+        session: session.id,
+        restore_point: RestorePointId::new(unit, at(1)),
+        destination: DestinationType::InPlace,
+        state,
+        error: None,
+        restored: None,
+        created_at: at(2),
+    }
+}
+
+fn point(unit: &ProtectionUnit, seconds: i64) -> RestorePoint {
+    RestorePoint {
+        id: RestorePointId::new(unit.id, at(seconds)),
+        tenant: unit.tenant,
+        unit: unit.id,
+        protection_date_time: at(seconds),
+        started_at: at(seconds - 1),
+        expires_at: at(seconds + 1000),
+        snapshot: "00".repeat(32),
+        items: 2,
+        size_bytes: 5,
+        gaps: 0,
+    }
+}
+
+fn drive() -> DriveId {
+    DriveId::new("b!drive")
+}
+
+fn folder(id: &str, parent: Option<&str>, name: &str) -> CatalogueItem {
+    CatalogueItem {
+        drive: drive(),
+        item: ItemId::new(id),
+        parent: parent.map(ItemId::new),
+        name: name.to_owned(),
+        etag: "\"1\"".to_owned(),
+        created: at(0),
+        modified: at(0),
+        kind: ItemKind::Folder { tree: Some([7; 32]) },
+        permissions: None,
+        gap: None,
+    }
+}
+
+fn file(id: &str, parent: &str, name: &str, size: u64) -> CatalogueItem {
+    let kind = ItemKind::File {
+        size,
+        quick_xor_hash: format!("hash of {size}"),
+        content: FileContent::Stored(vec![[1; 32], [2; 32]]),
+    };
+    CatalogueItem { kind, ..folder(id, Some(parent), name) }
+}
+
+fn put(item: CatalogueItem) -> StagedChange {
+    StagedChange::Put(item)
+}
+
+fn publication(point: Option<RestorePoint>, link: &str) -> Publication {
+    let drive = CatalogueDrive {
+        drive: drive(),
+        folder: "Documents".to_owned(),
+        delta_link: Some(link.to_owned()),
+        properties: "{}".to_owned(),
+    };
+    Publication { point, gaps: Vec::new(), drives: vec![drive] }
+}
+
+async fn begin(store: &dyn Store) -> Box<dyn Tx> {
+    store.begin().await.expect("a transaction begins")
+}
+
+async fn claim(tx: &mut dyn Tx, seconds: i64) -> Option<(Work, Lease)> {
+    let claimed = tx.claim(at(seconds), at(seconds + 60)).await.expect("claims");
+    claimed.map(|job| (job.work, job.lease))
+}
+
+/// A unit with root, folder `a` and file `a/f` published, and the lease of its next run.
+async fn published_unit(store: &dyn Store, entropy: &dyn Entropy) -> (ProtectionUnit, Lease) {
+    let unit = unit(entropy, "site");
+    let mut tx = begin(store).await;
+    tx.insert_unit(&unit).await.expect("inserts");
+    tx.enqueue(unit.tenant, JobId::random(entropy), Work::BackUpUnit { unit: unit.id }, at(0))
+        .await
+        .expect("enqueues");
+    let (_, lease) = claim(&mut *tx, 0).await.expect("there is work");
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    let items = vec![
+        put(folder("root", None, "root")),
+        put(folder("a", Some("root"), "a")),
+        put(file("f", "a", "f", 5)),
+    ];
+    tx.stage(unit.id, lease, items).await.expect("stages");
+    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (2, 5));
+    tx.publish(unit.id, lease, publication(Some(point(&unit, 10)), "link 1"))
+        .await
+        .expect("publishes");
+    tx.commit().await.expect("commits");
+    (unit, lease)
+}
+
+pub async fn rolls_back_unless_committed(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let kept = policy(&entropy, 0, "kept");
+    let dropped = policy(&entropy, 0, "dropped");
+    let mut tx = begin(store).await;
+    tx.insert_policy(&kept).await.expect("inserts");
+    tx.commit().await.expect("commits");
+    let mut tx = begin(store).await;
+    tx.insert_policy(&dropped).await.expect("inserts");
+    drop(tx);
+    let mut tx = store.read().await.expect("reads");
+    assert_eq!(
+        tx.policy(tenant(1), kept.id).await.expect("reads").map(|found| found.value),
+        Some(kept)
+    );
+    assert_eq!(tx.policy(tenant(1), dropped.id).await.expect("reads"), None);
+}
+
+pub async fn stale_write_is_refused(store: &dyn Store) {
+    let mut policy = policy(&SeededEntropy::new(1), 0, "first");
+    let mut tx = begin(store).await;
+    tx.insert_policy(&policy).await.expect("inserts");
+    let read = tx.policy(policy.tenant, policy.id).await.expect("reads").expect("is there").version;
+    policy.display_name = "second".to_owned();
+    tx.put_policy(&policy, read).await.expect("writes");
+    assert!(matches!(tx.put_policy(&policy, read).await, Err(StoreError::Stale)));
+    assert!(matches!(
+        tx.delete_policy(policy.tenant, policy.id, read).await,
+        Err(StoreError::Stale)
+    ));
+}
+
+pub async fn tenants_are_apart(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let policy = policy(&entropy, 0, "mine");
+    let unit = unit(&entropy, "site");
+    let session = session(&entropy, RestoreState::Draft);
+    let artifact = artifact(&entropy, &session, unit.id, ArtifactState::Added);
+    let mut tx = begin(store).await;
+    tx.insert_policy(&policy).await.expect("inserts");
+    tx.insert_unit(&unit).await.expect("inserts");
+    tx.insert_restore_session(&session).await.expect("inserts");
+    tx.insert_artifact(&artifact).await.expect("inserts");
+    let other = tenant(2);
+    assert_eq!(tx.policy(other, policy.id).await.expect("reads"), None);
+    assert_eq!(tx.unit(other, unit.id).await.expect("reads"), None);
+    assert_eq!(
+        tx.unit_of_resource(other, Workload::SharePoint, "site").await.expect("reads"),
+        None
+    );
+    assert_eq!(tx.restore_session(other, session.id).await.expect("reads"), None);
+    assert_eq!(tx.artifact(other, session.id, artifact.id).await.expect("reads"), None);
+    assert_eq!(tx.artifact_by_id(other, artifact.id).await.expect("reads"), None);
+    assert_eq!(tx.count_policies(other, None).await.expect("counts"), 0);
+    assert_eq!(
+        tx.list_restore_sessions(other, &ListQuery::first(10, None)).await.expect("lists").rows,
+        vec![]
+    );
+    assert!(matches!(
+        tx.put_policy(&ProtectionPolicy { tenant: other, ..policy.clone() }, 1).await,
+        Err(StoreError::Stale)
+    ));
+    assert_eq!(tx.count_policies(tenant(1), None).await.expect("counts"), 1);
+}
+
+pub async fn pages_hold_while_rows_are_added(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let mut tx = begin(store).await;
+    for number in 0..7 {
+        // Pairs of equal times: the id must break the tie.
+        tx.insert_policy(&policy(&entropy, number / 2, &format!("policy {number}")))
+            .await
+            .expect("inserts");
+    }
+    for order in [
+        vec![],
+        vec![(PolicyColumn::CreatedDateTime, Direction::Ascending)],
+        vec![
+            (PolicyColumn::Status, Direction::Descending),
+            (PolicyColumn::DisplayName, Direction::Descending),
+        ],
+    ] {
+        let mut query = ListQuery {
+            order,
+            ..ListQuery::first(
+                3,
+                Some(Filter::Text(
+                    PolicyColumn::DisplayName,
+                    TextMatch::StartsWith,
+                    "POLICY".to_owned(),
+                )),
+            )
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = tx.list_policies(tenant(1), &query).await.expect("lists");
+            seen.extend(page.rows.into_iter().map(|policy| policy.id));
+            tx.insert_policy(&policy(&entropy, 100, "newcomer")).await.expect("inserts");
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let mut unique = seen.clone();
+        unique.sort();
+        unique.dedup();
+        assert_eq!((seen.len(), unique.len()), (7, 7), "{:?}", query.order);
+    }
+}
+
+pub async fn filters_compare_as_odata_does(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let mut tx = begin(store).await;
+    for (seconds, name) in [(0, "Écoles"), (1, "100% percent_"), (2, "Sales")] {
+        tx.insert_policy(&policy(&entropy, seconds, name)).await.expect("inserts");
+    }
+    let mut cases: Vec<(Filter<PolicyColumn>, u64)> = vec![
+        (Filter::Text(PolicyColumn::DisplayName, TextMatch::Contains, "éco".to_owned()), 1),
+        (Filter::Text(PolicyColumn::DisplayName, TextMatch::Contains, "%".to_owned()), 1),
+        (Filter::Text(PolicyColumn::DisplayName, TextMatch::EndsWith, "LES".to_owned()), 2),
+        (
+            Filter::Text(
+                PolicyColumn::DisplayName,
+                TextMatch::EndsWith,
+                "not that long a name".to_owned(),
+            ),
+            0,
+        ),
+        (Filter::Text(PolicyColumn::DisplayName, TextMatch::StartsWith, "sal".to_owned()), 1),
+        (Filter::In(PolicyColumn::DisplayName, vec!["Sales".into(), "nothing".into()]), 1),
+        (Filter::In(PolicyColumn::DisplayName, vec![]), 0),
+        (Filter::equal(PolicyColumn::DisplayName, "sales"), 0),
+        (Filter::Compare(PolicyColumn::CreatedDateTime, Comparison::Less, Value::Time(at(1))), 1),
+        (
+            Filter::Compare(
+                PolicyColumn::CreatedDateTime,
+                Comparison::GreaterOrEqual,
+                Value::Time(at(1)),
+            ),
+            2,
+        ),
+        (Filter::Not(Box::new(Filter::equal(PolicyColumn::Status, "updating"))), 0),
+        (
+            Filter::Or(
+                Box::new(Filter::equal(PolicyColumn::DisplayName, "Sales")),
+                Box::new(Filter::equal(PolicyColumn::CreatedDateTime, at(0))),
+            ),
+            2,
+        ),
+    ];
+    cases.push((cases[0].0.clone().and(cases[9].0.clone()), 0));
+    for (filter, expected) in cases {
+        assert_eq!(
+            tx.count_policies(tenant(1), Some(&filter)).await.expect("counts"),
+            expected,
+            "{filter:?}"
+        );
+    }
+    // Null is less than nothing, and not less than nothing: both comparisons are false, so the negation is true.
+    tx.insert_restore_session(&session(&entropy, RestoreState::Draft)).await.expect("inserts");
+    let ended_before = Filter::Compare(
+        RestoreSessionColumn::CompletedDateTime,
+        Comparison::Less,
+        Value::Time(at(0)),
+    );
+    assert_eq!(tx.count_restore_sessions(tenant(1), Some(&ended_before)).await.expect("counts"), 0);
+    assert_eq!(
+        tx.count_restore_sessions(tenant(1), Some(&Filter::Not(Box::new(ended_before))))
+            .await
+            .expect("counts"),
+        1
+    );
+    assert_eq!(
+        tx.count_restore_sessions(
+            tenant(1),
+            Some(&Filter::Compare(
+                RestoreSessionColumn::CompletedDateTime,
+                Comparison::Equal,
+                Value::Null
+            ))
+        )
+        .await
+        .expect("counts"),
+        1
+    );
+}
+
+pub async fn sessions_keep_their_states(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let mut tx = begin(store).await;
+    let ended = |outcome| RestoreState::Ended { ended_at: at(9), outcome };
+    for state in [
+        RestoreState::Draft,
+        RestoreState::Activating { requested_at: at(3) },
+        RestoreState::Active { started_at: at(4) },
+        ended(RestoreOutcome::Completed),
+        ended(RestoreOutcome::CompletedWithError),
+        ended(RestoreOutcome::Failed),
+    ] {
+        let session = session(&entropy, state);
+        tx.insert_restore_session(&session).await.expect("inserts");
+        let found =
+            tx.restore_session(session.tenant, session.id).await.expect("reads").expect("is there");
+        assert_eq!(found.value, session);
+        tx.put_restore_session(&session, found.version).await.expect("writes");
+        assert_eq!(
+            tx.restore_session(session.tenant, session.id)
+                .await
+                .expect("reads")
+                .expect("is there")
+                .value,
+            session
+        );
+    }
+}
+
+pub async fn artifacts_are_tallied(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let session = session(&entropy, RestoreState::Draft);
+    let unit = UnitId::random(&entropy);
+    let mut tx = begin(store).await;
+    tx.insert_restore_session(&session).await.expect("inserts");
+    for state in [
+        ArtifactState::Added,
+        ArtifactState::Scheduling,
+        ArtifactState::Scheduled,
+        ArtifactState::InProgress { started_at: at(5) },
+        ArtifactState::Succeeded { started_at: at(5), ended_at: at(6) },
+        ArtifactState::Failed { started_at: None, ended_at: at(6) },
+    ] {
+        let artifact = artifact(&entropy, &session, unit, state);
+        tx.insert_artifact(&artifact).await.expect("inserts");
+        let found = tx
+            .artifact(session.tenant, session.id, artifact.id)
+            .await
+            .expect("reads")
+            .expect("is there");
+        assert_eq!(found.value, artifact);
+    }
+    let tally = tx.tally_artifacts(session.tenant, session.id).await.expect("tallies");
+    assert_eq!(
+        (tally.total, tally.completed, tally.in_progress, tally.failed, tally.with_item_failures),
+        (6, 1, 3, 1, 0)
+    );
+    assert!(
+        tx.unit_is_being_restored(session.tenant, unit, RestoreSessionId::random(&entropy))
+            .await
+            .expect("reads")
+    );
+    assert!(!tx.unit_is_being_restored(session.tenant, unit, session.id).await.expect("reads"));
+    let read = tx
+        .restore_session(session.tenant, session.id)
+        .await
+        .expect("reads")
+        .expect("is there")
+        .version;
+    tx.delete_restore_session(session.tenant, session.id, read).await.expect("deletes");
+    assert_eq!(tx.artifacts_of_session(session.tenant, session.id).await.expect("reads"), vec![]);
+}
+
+pub async fn a_unit_is_worked_on_once(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (one, two) = (UnitId::random(&entropy), UnitId::random(&entropy));
+    let mut tx = begin(store).await;
+    for work in [
+        Work::ProtectUnit { unit: one },
+        Work::BackUpUnit { unit: one },
+        Work::BackUpUnit { unit: two },
+    ] {
+        tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
+    }
+    assert_eq!(claim(&mut *tx, -1).await, None, "nothing is due yet");
+    let (work, first) = claim(&mut *tx, 0).await.expect("there is work");
+    assert_eq!(work, Work::ProtectUnit { unit: one });
+    let (work, second) = claim(&mut *tx, 0).await.expect("the other unit is free");
+    assert_eq!(work, Work::BackUpUnit { unit: two });
+    assert!(second.token > first.token);
+    assert_eq!(claim(&mut *tx, 1).await, None, "both units are taken");
+    tx.finish(first).await.expect("finishes");
+    assert_eq!(
+        claim(&mut *tx, 1).await.map(|(work, _)| work),
+        Some(Work::BackUpUnit { unit: one })
+    );
+}
+
+pub async fn restores_go_before_backups(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let unit = UnitId::random(&entropy);
+    let restore = Work::RestoreArtifact { artifact: ArtifactId::random(&entropy), unit };
+    let mut tx = begin(store).await;
+    tx.enqueue(tenant(1), JobId::random(&entropy), Work::BackUpUnit { unit }, at(0))
+        .await
+        .expect("enqueues");
+    tx.enqueue(tenant(1), JobId::random(&entropy), restore, at(5)).await.expect("enqueues");
+    assert_eq!(claim(&mut *tx, 1).await, None, "no scheduled point while a restore is on its way");
+    let (work, lease) = claim(&mut *tx, 5).await.expect("the restore is due");
+    assert_eq!(work, restore);
+    tx.release(lease, at(20), "try again").await.expect("releases");
+    assert_eq!(claim(&mut *tx, 6).await, None, "nor between its attempts");
+    let (_, lease) = claim(&mut *tx, 20).await.expect("the restore is due again");
+    tx.finish(lease).await.expect("finishes");
+    assert_eq!(claim(&mut *tx, 20).await.map(|(work, _)| work), Some(Work::BackUpUnit { unit }));
+}
+
+pub async fn a_lost_lease_writes_nothing(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lost) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    let (_, newer) = claim(&mut *tx, 1000).await.expect("the first worker's lease has ended");
+    for refused in [
+        tx.guard(lost).await,
+        tx.renew(lost, at(2000)).await.map(|_| ()),
+        tx.put_progress(lost, "x").await,
+        tx.finish(lost).await,
+        tx.release(lost, at(0), "x").await,
+        tx.begin_staging(unit.id, lost).await,
+        tx.stage(unit.id, lost, vec![put(folder("b", Some("root"), "b"))]).await,
+        tx.put_hints(unit.id, lost, Vec::new()).await,
+        tx.publish(unit.id, lost, publication(Some(point(&unit, 20)), "link 2")).await,
+    ] {
+        assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    }
+    tx.guard(newer).await.expect("the newest lease holds");
+    assert_eq!(
+        tx.catalogue_drives(unit.id).await.expect("reads")[0].delta_link.as_deref(),
+        Some("link 1")
+    );
+    assert_eq!(
+        tx.latest_restore_point(unit.tenant, unit.id).await.expect("reads"),
+        Some(point(&unit, 10))
+    );
+}
+
+pub async fn waiting_work_is_not_added_twice(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let work = Work::ProtectUnit { unit: UnitId::random(&entropy) };
+    let mut tx = begin(store).await;
+    for _ in 0..2 {
+        tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
+    }
+    let (_, lease) = claim(&mut *tx, 0).await.expect("there is work");
+    tx.put_progress(lease, "half").await.expect("notes");
+    // The claimed one may have looked at the world already: a new wish is new work.
+    tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
+    tx.release(lease, at(0), "once more").await.expect("releases");
+    let again = tx.claim(at(1), at(60)).await.expect("claims").expect("the released one is first");
+    assert_eq!((again.attempt, again.progress.as_deref()), (2, Some("half")));
+    tx.finish(again.lease).await.expect("finishes");
+    let (_, last) = claim(&mut *tx, 1).await.expect("the new wish");
+    tx.finish(last).await.expect("finishes");
+    assert_eq!(claim(&mut *tx, 1).await, None);
+}
+
+pub async fn due_units_are_found(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let due = unit(&entropy, "due");
+    let mut tx = begin(store).await;
+    tx.insert_unit(&due).await.expect("inserts");
+    tx.insert_unit(&ProtectionUnit { next_backup_at: Some(at(601)), ..unit(&entropy, "later") })
+        .await
+        .expect("inserts");
+    tx.insert_unit(&ProtectionUnit {
+        state: UnitState::Unprotected,
+        ..unit(&entropy, "unprotected")
+    })
+    .await
+    .expect("inserts");
+    let found = tx.units_due(at(600), 10).await.expect("finds");
+    assert_eq!(found.iter().map(|unit| unit.value.id).collect::<Vec<_>>(), vec![due.id]);
+    tx.enqueue(due.tenant, JobId::random(&entropy), Work::BackUpUnit { unit: due.id }, at(600))
+        .await
+        .expect("enqueues");
+    assert_eq!(tx.units_due(at(600), 10).await.expect("finds"), vec![]);
+}
+
+pub async fn publishing_is_all_at_once(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lease) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    let moved = CatalogueItem { parent: Some(ItemId::new("root")), ..file("f", "a", "g", 8) };
+    tx.stage(
+        unit.id,
+        lease,
+        vec![put(moved.clone()), StagedChange::Remove { drive: drive(), item: ItemId::new("a") }],
+    )
+    .await
+    .expect("stages");
+    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 2);
+    assert_eq!(
+        tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"),
+        Some(file("f", "a", "f", 5))
+    );
+    assert_eq!(
+        tx.staged_children(unit.id, &drive(), &ItemId::new("root")).await.expect("reads"),
+        vec![moved.clone()]
+    );
+    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (1, 8));
+    tx.publish(unit.id, lease, publication(Some(point(&unit, 20)), "link 2"))
+        .await
+        .expect("publishes");
+    assert_eq!(
+        tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"),
+        Some(moved)
+    );
+    assert_eq!(tx.published_item(unit.id, &drive(), &ItemId::new("a")).await.expect("reads"), None);
+    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (1, 8));
+    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 0);
+    let points = tx
+        .list_restore_points(
+            unit.tenant,
+            &ListQuery::first(
+                10,
+                Some(Filter::equal(RestorePointColumn::UnitId, unit.id.to_string())),
+            ),
+        )
+        .await
+        .expect("lists");
+    assert_eq!(points.rows, vec![point(&unit, 20), point(&unit, 10)]);
+}
+
+pub async fn an_unpublished_run_leaves_hints_only(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lease) = published_unit(store, &entropy).await;
+    let hint = ContentHint {
+        drive: drive(),
+        item: ItemId::new("new"),
+        size: 3,
+        quick_xor_hash: "hash".to_owned(),
+        content: vec![[9; 32]],
+    };
+    let mut tx = begin(store).await;
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    tx.stage(unit.id, lease, vec![put(file("new", "root", "new", 3))]).await.expect("stages");
+    tx.put_hints(unit.id, lease, vec![hint.clone()]).await.expect("hints");
+    tx.begin_staging(unit.id, lease).await.expect("begins again");
+    assert_eq!(tx.staged_item(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), None);
+    assert_eq!(tx.hint(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), Some(hint));
+    tx.publish(unit.id, lease, publication(None, "link 2")).await.expect("publishes");
+    assert_eq!(tx.hint(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), None);
+    assert_eq!(
+        tx.catalogue_drives(unit.id).await.expect("reads")[0].delta_link.as_deref(),
+        Some("link 2")
+    );
+    assert_eq!(
+        tx.latest_restore_point(unit.tenant, unit.id).await.expect("reads"),
+        Some(point(&unit, 10))
+    );
+}
+
+pub async fn folders_of_changes_are_found(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lease) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    let same_but_etag = CatalogueItem { etag: "\"2\"".to_owned(), ..file("f", "a", "f", 5) };
+    tx.stage(unit.id, lease, vec![put(same_but_etag)]).await.expect("stages");
+    assert_eq!(
+        (
+            tx.staged_changes(unit.id).await.expect("counts"),
+            tx.staged_folders(unit.id, &drive()).await.expect("finds")
+        ),
+        (0, vec![])
+    );
+    let new_folder =
+        CatalogueItem { kind: ItemKind::Folder { tree: None }, ..folder("n", Some("root"), "n") };
+    let moved = CatalogueItem { parent: Some(ItemId::new("n")), ..file("f", "a", "f", 5) };
+    tx.stage(unit.id, lease, vec![put(new_folder), put(moved)]).await.expect("stages");
+    assert_eq!(
+        tx.staged_folders(unit.id, &drive()).await.expect("finds"),
+        ["a", "n", "root"].map(ItemId::new)
+    );
+    tx.stage(unit.id, lease, vec![StagedChange::Remove { drive: drive(), item: ItemId::new("a") }])
+        .await
+        .expect("stages");
+    assert_eq!(
+        tx.staged_folders(unit.id, &drive()).await.expect("finds"),
+        ["n", "root"].map(ItemId::new)
+    );
+}
+
+pub async fn a_full_enumeration_finds_removals(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lease) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    tx.stage(
+        unit.id,
+        lease,
+        vec![put(folder("root", None, "root")), put(folder("a", Some("root"), "a"))],
+    )
+    .await
+    .expect("stages");
+    assert_eq!(tx.stage_removal_of_unstaged(unit.id, lease, &drive()).await.expect("stages"), 1);
+    assert_eq!(tx.staged_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"), None);
+    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 1);
+}
+
+pub async fn dropped_drives_lose_their_items(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (unit, lease) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    tx.begin_staging(unit.id, lease).await.expect("begins");
+    tx.publish(
+        unit.id,
+        lease,
+        Publication { point: Some(point(&unit, 20)), gaps: Vec::new(), drives: Vec::new() },
+    )
+    .await
+    .expect("publishes");
+    assert_eq!(tx.catalogue_drives(unit.id).await.expect("reads"), vec![]);
+    assert_eq!(tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"), None);
+    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (0, 0));
+    assert!(tx.renew(lease, at(0).plus(Duration::from_secs(99))).await.is_ok());
+}

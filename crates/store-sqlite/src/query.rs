@@ -1,0 +1,358 @@
+//! Typed list queries as SQL. Values are always bound; only names from the match arms below become text.
+
+use holdfast_domain::{TenantId, Timestamp};
+use holdfast_store::StoreError;
+use holdfast_store::query::{
+    ArtifactColumn, Column, Comparison, Cursor, Direction, Filter, ListQuery, Page, PolicyColumn,
+    RestorePointColumn, RestoreSessionColumn, TextMatch, UnitColumn, Value,
+};
+use rusqlite::types::Value as SqlValue;
+
+use crate::rows::Columns;
+use crate::{SqliteTx, failed};
+
+/// A column's place in SQL.
+pub(crate) trait SqlColumn: Column {
+    /// The table, with the joins that the columns need.
+    const FROM: &'static str;
+    const OWN_ORDER: &'static [(Self, Direction)];
+
+    fn expression(self) -> &'static str;
+
+    fn is_time(self) -> bool;
+}
+
+impl SqlColumn for PolicyColumn {
+    const FROM: &'static str = "policies t";
+    const OWN_ORDER: &'static [(Self, Direction)] =
+        &[(Self::CreatedDateTime, Direction::Descending)];
+
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "t.id",
+            Self::DisplayName => "t.display_name",
+            Self::Status => "t.status",
+            Self::Workload => "t.workload",
+            Self::CreatedDateTime => "t.created_at",
+            Self::LastModifiedDateTime => "t.last_modified_at",
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime)
+    }
+}
+
+impl SqlColumn for UnitColumn {
+    const FROM: &'static str = "units t";
+    const OWN_ORDER: &'static [(Self, Direction)] =
+        &[(Self::CreatedDateTime, Direction::Descending)];
+
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "t.id",
+            Self::PolicyId => "t.policy",
+            Self::Status => "t.status",
+            Self::Workload => "t.workload",
+            Self::Resource => "t.resource",
+            Self::Name => "t.name",
+            Self::WebUrl => "t.web_url",
+            Self::CreatedDateTime => "t.created_at",
+            Self::LastModifiedDateTime => "t.last_modified_at",
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime)
+    }
+}
+
+impl SqlColumn for RestorePointColumn {
+    const FROM: &'static str = "restore_points t JOIN units u ON u.id = t.unit";
+    const OWN_ORDER: &'static [(Self, Direction)] =
+        &[(Self::ProtectionDateTime, Direction::Descending)];
+
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "t.id",
+            Self::UnitId => "t.unit",
+            Self::PolicyId => "u.policy",
+            Self::ProtectionDateTime => "t.protection_date_time",
+            Self::ExpirationDateTime => "t.expires_at",
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::ProtectionDateTime | Self::ExpirationDateTime)
+    }
+}
+
+impl SqlColumn for RestoreSessionColumn {
+    const FROM: &'static str = "restore_sessions t";
+    const OWN_ORDER: &'static [(Self, Direction)] =
+        &[(Self::CreatedDateTime, Direction::Descending)];
+
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "t.id",
+            Self::Status => "t.status",
+            Self::Workload => "t.workload",
+            Self::CreatedDateTime => "t.created_at",
+            Self::LastModifiedDateTime => "t.last_modified_at",
+            Self::CompletedDateTime => "t.completed_at",
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime | Self::CompletedDateTime)
+    }
+}
+
+impl SqlColumn for ArtifactColumn {
+    const FROM: &'static str = "restore_artifacts t";
+    const OWN_ORDER: &'static [(Self, Direction)] =
+        &[(Self::CreatedDateTime, Direction::Ascending)];
+
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "t.id",
+            Self::SessionId => "t.session",
+            Self::Status => "t.status",
+            Self::DestinationType => "t.destination",
+            Self::RestorePointId => "t.restore_point",
+            Self::CreatedDateTime => "t.created_at",
+            Self::StartDateTime => "t.started_at",
+            Self::CompletionDateTime => "t.ended_at",
+        }
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::CreatedDateTime | Self::StartDateTime | Self::CompletionDateTime)
+    }
+}
+
+/// Runs a list query of one tenant and reads each row with `read`.
+pub(crate) fn list<C: SqlColumn, T>(
+    tx: &SqliteTx,
+    tenant: TenantId,
+    query: &ListQuery<C>,
+    read: impl Fn(&Columns<'_>) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let mut order: Vec<(C, Direction)> =
+        if query.order.is_empty() { C::OWN_ORDER.to_vec() } else { query.order.clone() };
+    if !order.iter().any(|(column, _)| *column == C::ID) {
+        order.push((C::ID, Direction::Ascending));
+    }
+    let mut statement = Statement::new(tenant);
+    if let Some(filter) = &query.filter {
+        statement.text.push_str(" AND ");
+        statement.push_filter(filter);
+    }
+    if let Some(cursor) = &query.after {
+        statement.push_position(&order, cursor)?;
+    }
+    let keys: Vec<&str> = order.iter().map(|(column, _)| column.expression()).collect();
+    let sorted: Vec<String> = order
+        .iter()
+        .map(|(column, direction)| {
+            format!("{} {}", column.expression(), direction_text(*direction))
+        })
+        .collect();
+    let text = format!(
+        "SELECT t.*, {} FROM {} WHERE {} ORDER BY {} LIMIT {}",
+        keys.iter()
+            .enumerate()
+            .map(|(index, key)| format!("{key} AS order_{index}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        C::FROM,
+        statement.text,
+        sorted.join(", "),
+        u64::from(query.limit) + 1,
+    );
+    let mut prepared = tx.sql().prepare_cached(&text).map_err(failed)?;
+    let mut found = prepared.query(rusqlite::params_from_iter(statement.values)).map_err(failed)?;
+    let mut page = Page { rows: Vec::new(), next: None };
+    let mut last = None;
+    while let Some(row) = found.next().map_err(failed)? {
+        if page.rows.len() == query.limit as usize {
+            page.next = last;
+            break;
+        }
+        page.rows.push(read(&Columns(row))?);
+        let mut position = Vec::with_capacity(order.len());
+        for (index, (column, _)) in order.iter().enumerate() {
+            let value: SqlValue = row.get(format!("order_{index}").as_str()).map_err(failed)?;
+            position.push(value_of(value, column.is_time())?);
+        }
+        last = Some(Cursor(position));
+    }
+    Ok(page)
+}
+
+/// Counts the rows of one tenant that `filter` lets through.
+pub(crate) fn count<C: SqlColumn>(
+    tx: &SqliteTx,
+    tenant: TenantId,
+    filter: Option<&Filter<C>>,
+) -> Result<u64, StoreError> {
+    let mut statement = Statement::new(tenant);
+    if let Some(filter) = filter {
+        statement.text.push_str(" AND ");
+        statement.push_filter(filter);
+    }
+    let text = format!("SELECT count(*) FROM {} WHERE {}", C::FROM, statement.text);
+    let mut prepared = tx.sql().prepare_cached(&text).map_err(failed)?;
+    prepared
+        .query_row(rusqlite::params_from_iter(statement.values), |row| row.get::<_, i64>(0))
+        .map(|count| u64::try_from(count).unwrap_or(0))
+        .map_err(failed)
+}
+
+fn direction_text(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ascending => "ASC",
+        Direction::Descending => "DESC",
+    }
+}
+
+struct Statement {
+    text: String,
+    values: Vec<SqlValue>,
+}
+
+impl Statement {
+    fn new(tenant: TenantId) -> Self {
+        Self { text: "t.tenant = ?".to_owned(), values: vec![SqlValue::Text(tenant.to_string())] }
+    }
+
+    fn push(&mut self, text: &str, value: SqlValue) {
+        self.text.push_str(text);
+        self.values.push(value);
+    }
+
+    fn push_filter<C: SqlColumn>(&mut self, filter: &Filter<C>) {
+        self.text.push('(');
+        match filter {
+            Filter::Compare(column, comparison, value) => {
+                self.push_comparison(*column, *comparison, value)
+            }
+            Filter::In(column, values) => {
+                self.text.push('0');
+                for value in values {
+                    self.text.push_str(" OR ");
+                    self.push_comparison(*column, Comparison::Equal, value);
+                }
+            }
+            Filter::Text(column, how, text) => {
+                let column = column.expression();
+                let folded = SqlValue::Text(text.to_lowercase());
+                match how {
+                    TextMatch::Contains => {
+                        self.push(&format!("instr(fold({column}), ?) > 0"), folded)
+                    }
+                    TextMatch::StartsWith => {
+                        self.push(&format!("instr(fold({column}), ?) = 1"), folded)
+                    }
+                    TextMatch::EndsWith => {
+                        let characters =
+                            i64::try_from(text.to_lowercase().chars().count()).unwrap_or(i64::MAX);
+                        self.push(&format!("length({column}) >= ?"), SqlValue::Integer(characters));
+                        self.push(
+                            &format!(" AND substr(fold({column}), length(fold({column})) - ? + 1)"),
+                            SqlValue::Integer(characters),
+                        );
+                        self.push(" = ?", folded);
+                    }
+                }
+            }
+            Filter::And(left, right) => {
+                self.push_filter(left);
+                self.text.push_str(" AND ");
+                self.push_filter(right);
+            }
+            Filter::Or(left, right) => {
+                self.push_filter(left);
+                self.text.push_str(" OR ");
+                self.push_filter(right);
+            }
+            Filter::Not(inner) => {
+                // A comparison with null is false in OData, not unknown: its negation is true.
+                self.text.push_str("NOT coalesce(");
+                self.push_filter(inner);
+                self.text.push_str(", 0)");
+            }
+        }
+        self.text.push(')');
+    }
+
+    fn push_comparison<C: SqlColumn>(&mut self, column: C, comparison: Comparison, value: &Value) {
+        let operator = match comparison {
+            Comparison::Equal => " IS ?",
+            Comparison::NotEqual => " IS NOT ?",
+            Comparison::Less => " < ?",
+            Comparison::LessOrEqual => " <= ?",
+            Comparison::Greater => " > ?",
+            Comparison::GreaterOrEqual => " >= ?",
+        };
+        self.push(&format!("{}{operator}", column.expression()), sql_value(value));
+    }
+
+    /// Rows after `cursor` in `order`, in which null comes before everything.
+    fn push_position<C: SqlColumn>(
+        &mut self,
+        order: &[(C, Direction)],
+        cursor: &Cursor,
+    ) -> Result<(), StoreError> {
+        if cursor.0.len() != order.len() {
+            return Err(StoreError::Inconsistent("a cursor of another order".to_owned()));
+        }
+        self.text.push_str(" AND (0");
+        for (index, ((column, direction), value)) in order.iter().zip(&cursor.0).enumerate() {
+            self.text.push_str(" OR (1");
+            for ((equal, _), same) in order.iter().zip(&cursor.0).take(index) {
+                self.push(&format!(" AND {} IS ?", equal.expression()), sql_value(same));
+            }
+            let column = column.expression();
+            match (direction, value) {
+                (Direction::Ascending, Value::Null) => {
+                    self.text.push_str(&format!(" AND {column} IS NOT NULL"))
+                }
+                (Direction::Ascending, value) => {
+                    self.push(&format!(" AND {column} > ?"), sql_value(value))
+                }
+                (Direction::Descending, Value::Null) => self.text.push_str(" AND 0"),
+                (Direction::Descending, value) => {
+                    self.push(&format!(" AND ({column} < ? OR {column} IS NULL)"), sql_value(value))
+                }
+            }
+            self.text.push(')');
+        }
+        self.text.push(')');
+        Ok(())
+    }
+}
+
+fn sql_value(value: &Value) -> SqlValue {
+    match value {
+        Value::Null => SqlValue::Null,
+        Value::Bool(flag) => SqlValue::Integer(i64::from(*flag)),
+        Value::Integer(number) => SqlValue::Integer(*number),
+        Value::Text(text) => SqlValue::Text(text.clone()),
+        Value::Time(time) => SqlValue::Integer(time.unix_micros()),
+    }
+}
+
+fn value_of(value: SqlValue, is_time: bool) -> Result<Value, StoreError> {
+    match value {
+        SqlValue::Null => Ok(Value::Null),
+        SqlValue::Integer(micros) if is_time => Timestamp::from_unix_micros(micros)
+            .map(Value::Time)
+            .ok_or_else(|| StoreError::Inconsistent("a time out of range".to_owned())),
+        SqlValue::Integer(number) => Ok(Value::Integer(number)),
+        SqlValue::Text(text) => Ok(Value::Text(text)),
+        SqlValue::Real(_) | SqlValue::Blob(_) => {
+            Err(StoreError::Inconsistent("an order column of no sortable type".to_owned()))
+        }
+    }
+}

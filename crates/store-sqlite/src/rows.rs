@@ -1,0 +1,143 @@
+//! Values of the domain as columns, and back.
+
+use std::str::FromStr;
+
+use holdfast_domain::{Actor, Identity, PublicError, PublicErrorDetail, Stamps, Timestamp};
+use holdfast_store::StoreError;
+use rusqlite::Row;
+use serde_json::{Value, json};
+
+/// Reads the columns of one row by name, and says which one makes no sense.
+pub(crate) struct Columns<'a>(pub(crate) &'a Row<'a>);
+
+impl Columns<'_> {
+    pub(crate) fn text(&self, name: &str) -> Result<String, StoreError> {
+        self.0.get(name).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.0.get(name).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(name).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Result<i64, StoreError> {
+        self.0.get(name).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn count(&self, name: &str) -> Result<u64, StoreError> {
+        u64::try_from(self.integer(name)?).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.integer(name)? != 0)
+    }
+
+    pub(crate) fn id<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<T, StoreError> {
+        self.text(name)?.parse().map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn optional_id<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional_text(name)?
+            .map(|text| text.parse().map_err(|error| nonsense(name, error)))
+            .transpose()
+    }
+
+    pub(crate) fn time(&self, name: &str) -> Result<Timestamp, StoreError> {
+        Timestamp::from_unix_micros(self.integer(name)?)
+            .ok_or_else(|| nonsense(name, "out of range"))
+    }
+
+    pub(crate) fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let micros: Option<i64> = self.0.get(name).map_err(|error| nonsense(name, error))?;
+        micros
+            .map(|micros| {
+                Timestamp::from_unix_micros(micros).ok_or_else(|| nonsense(name, "out of range"))
+            })
+            .transpose()
+    }
+
+    pub(crate) fn stamps(&self) -> Result<Stamps, StoreError> {
+        Ok(Stamps {
+            created_by: actor_of(&self.text("created_by")?),
+            created_at: self.time("created_at")?,
+            last_modified_by: actor_of(&self.text("last_modified_by")?),
+            last_modified_at: self.time("last_modified_at")?,
+        })
+    }
+
+    pub(crate) fn public_error(&self, name: &str) -> Result<Option<PublicError>, StoreError> {
+        Ok(self.optional_text(name)?.map(|text| public_error_of(&text)))
+    }
+}
+
+pub(crate) fn nonsense(what: &str, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Inconsistent(format!("{what}: {why}"))
+}
+
+/// Counts and sizes fit: no unit comes near 8 EiB.
+pub(crate) fn integer_of(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn micros_of(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::unix_micros)
+}
+
+pub(crate) fn actor_text(actor: &Actor) -> String {
+    let identity = |identity: &Option<Identity>| {
+        identity
+            .as_ref()
+            .map(|identity| json!({"id": identity.id, "displayName": identity.display_name}))
+    };
+    json!({"application": identity(&actor.application), "user": identity(&actor.user)}).to_string()
+}
+
+pub(crate) fn actor_of(text: &str) -> Actor {
+    let stored: Value = serde_json::from_str(text).unwrap_or_default();
+    let identity = |kind: &str| {
+        let identity = stored.get(kind)?;
+        Some(Identity {
+            id: text_of(identity, "id")?,
+            display_name: text_of(identity, "displayName"),
+        })
+    };
+    Actor { application: identity("application"), user: identity("user") }
+}
+
+pub(crate) fn public_error_text(error: Option<&PublicError>) -> Option<String> {
+    error.map(|error| {
+        let details: Vec<Value> = error.details.iter().map(|detail| json!({"code": detail.code, "message": detail.message, "target": detail.target})).collect();
+        json!({"code": error.code, "message": error.message, "target": error.target, "details": details}).to_string()
+    })
+}
+
+fn public_error_of(text: &str) -> PublicError {
+    let stored: Value = serde_json::from_str(text).unwrap_or_default();
+    let details = stored.get("details").and_then(Value::as_array).cloned().unwrap_or_default();
+    PublicError {
+        code: text_of(&stored, "code").unwrap_or_default(),
+        message: text_of(&stored, "message").unwrap_or_default(),
+        target: text_of(&stored, "target"),
+        details: details
+            .iter()
+            .map(|detail| PublicErrorDetail {
+                code: text_of(detail, "code").unwrap_or_default(),
+                message: text_of(detail, "message").unwrap_or_default(),
+                target: text_of(detail, "target"),
+            })
+            .collect(),
+    }
+}
+
+fn text_of(value: &Value, name: &str) -> Option<String> {
+    value.get(name)?.as_str().map(str::to_owned)
+}
