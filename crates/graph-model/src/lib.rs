@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Graph's side of the wire: enums, error codes, operations with their permissions, wire types and OData's query
+//! language. Written once and checked by tests against the pinned contract in `spec/`.
+//!
+//! Nothing here knows the domain's state machines or the store. An [`evolvable`] enum does not serialize; only
+//! its rendered name does, so that no property can forget to hide newer members from clients that do not know them.
+
+mod error_code;
+pub mod evolvable;
+pub mod odata;
+mod operation;
+pub mod wire;
+
+pub use error_code::ErrorCode;
+pub use evolvable::{Evolvable, Members, Rendered, Viewer};
+pub use operation::{Operation, Operations, operations};
+
+/// Which of the two versions of the API a request names. They share all stored objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V1,
+    Beta,
+}
+
+impl Version {
+    /// As written in paths and in `spec/`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1.0",
+            Self::Beta => "beta",
+        }
+    }
+}
