@@ -11,6 +11,7 @@ mod identity;
 mod job;
 pub mod limits;
 mod policy;
+mod quickxor;
 mod restore_point;
 mod restore_session;
 mod service;
@@ -27,6 +28,7 @@ pub use id::{
 pub use identity::{Actor, Identity, Stamps};
 pub use job::{ClaimedJob, Lease, Work};
 pub use policy::{PolicyGoal, PolicyState, ProtectionPolicy, UnitTally, Workload};
+pub use quickxor::QuickXorHasher;
 pub use restore_point::{Gap, RestorePoint, RestorePointId};
 pub use restore_session::{
     ArtifactTally, RequestedStatus, RestoreOutcome, RestoreSession, RestoreState, StatusRequest,
