@@ -22,6 +22,8 @@
 //! ([`Repository::lock`]), not by each operation. Where files are cut is ours (FastCDC): the same file backed up by restic
 //! itself is stored again.
 
+mod check;
+mod check_report;
 mod chunker;
 mod codec;
 mod crypto;
@@ -45,6 +47,7 @@ mod tree;
 mod uploader;
 mod writer;
 
+pub use check_report::{CheckOptions, CheckReport, Problem};
 pub use error::{RepositoryError, StoreFileError};
 pub use id::{BlobId, BlobKind, IndexId, LockId, PackId, ParseIdError, SnapshotId};
 pub use lock::{Lock, LockInfo, LockOwner};

@@ -199,10 +199,18 @@ pub(crate) async fn read_blob(
     kind: BlobKind,
     id: &BlobId,
 ) -> Result<(PackId, Bytes), RepositoryError> {
-    let BlobLocation { pack, blob } = shared.locate(kind, id)?;
-    let mut blobs = fetch_group(shared, Group { pack, blobs: vec![blob] }).await?;
-    let content = blobs.pop_front().expect("a group of one blob yields one");
-    Ok((pack, content))
+    let location = shared.locate(kind, id)?;
+    Ok((location.pack, read_blob_at(shared, location).await?))
+}
+
+/// One blob, verified.
+pub(crate) async fn read_blob_at(
+    shared: &Arc<Shared>,
+    location: BlobLocation,
+) -> Result<Bytes, RepositoryError> {
+    let group = Group { pack: location.pack, blobs: vec![location.blob] };
+    let mut blobs = fetch_group(shared, group).await?;
+    Ok(blobs.pop_front().expect("a group of one blob yields one"))
 }
 
 async fn fetch_group(

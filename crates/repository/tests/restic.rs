@@ -1,5 +1,7 @@
 //! restic judges what we write: its check passes, and what it restores equals what was stored.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeMap;

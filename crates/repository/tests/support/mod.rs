@@ -1,3 +1,4 @@
+#![expect(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 //! What the tests of this crate share: repositories in folders, sample contents, and restic as the independent judge.
 
 use std::path::{Path, PathBuf};
