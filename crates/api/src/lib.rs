@@ -1,1 +1,73 @@
-//! Placeholder.
+//! The backup API of Microsoft Graph, `/v1.0` and `/beta` of `/solutions/backupRestore`, over [`holdfast_store`].
+//!
+//! A request takes four steps: who calls and may they (`caller`, `dispatch`) → load → pure transition (`domain`) →
+//! save and enqueue in one transaction. Slow work is a job row, never a spawned task; `api` and `engine` meet only in
+//! rows. From a Graph URL, `routes` leads to the one file of the operation.
+//!
+//! Invariants: every answer carries both request ids; every operation checks its permission from `spec/operations.json`
+//! before anything is read; every read and write names the caller's tenant, so that another tenant's object is not
+//! found; an operation that fails changes nothing; what is not served is refused by name.
+
+mod address;
+mod answer;
+mod artifacts;
+mod call;
+mod caller;
+mod dispatch;
+mod extract;
+mod holdfast;
+mod listing;
+mod policies;
+mod problem;
+mod render;
+mod restore_points;
+mod restore_sessions;
+mod routes;
+mod service;
+mod units;
+
+use std::sync::Arc;
+
+use axum::Router;
+use holdfast_domain::{Clock, Entropy};
+use holdfast_store::Store;
+
+pub use address::serves;
+pub use caller::{JwksSource, JwksUnavailable, TrustedIssuer};
+
+/// What the API stands on.
+pub struct ApiOptions {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Whose tokens are accepted.
+    pub issuers: Vec<TrustedIssuer>,
+    /// Called after a commit that enqueued work: wakes the engine. Losing a call must only delay it.
+    pub on_enqueue: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What handlers share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) verifier: caller::TokenVerifier,
+    pub(crate) on_enqueue: Arc<dyn Fn() + Send + Sync>,
+}
+
+pub(crate) type App = Arc<Shared>;
+
+/// The API as a router. It answers only paths that [`serves`] accepts; all others get Graph's 404.
+#[must_use]
+pub fn router(options: ApiOptions) -> Router {
+    let app: App = Arc::new(Shared {
+        verifier: caller::TokenVerifier::new(options.issuers),
+        store: options.store,
+        clock: options.clock,
+        entropy: options.entropy,
+        on_enqueue: options.on_enqueue,
+    });
+    // Graph's paths are matched without regard to case and with keys in parentheses, which axum's matcher cannot do:
+    // `routes` holds the list instead.
+    Router::new().fallback(move |request| dispatch::answer(app.clone(), request))
+}

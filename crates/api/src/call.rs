@@ -1,0 +1,172 @@
+//! What an operation gets: who calls, the path's keys, the query, the body, and transactions.
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use holdfast_domain::{JobId, Service, ServiceState, Timestamp, Work};
+use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::{ErrorCode, Version, Viewer};
+use holdfast_store::Tx;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::extract::{self, JsonObject};
+use crate::problem::Problem;
+
+/// One request to one operation: authenticated, permitted, matched and read.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) app: App,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) viewer: Viewer,
+    /// Values of the path's `{…}`, in order.
+    pub(crate) keys: Vec<String>,
+    pub(crate) options: QueryOptions,
+    /// The query as sent, for links to the next page.
+    pub(crate) query: String,
+    /// Scheme and authority.
+    pub(crate) origin: String,
+    /// The path as sent, for links to the next page.
+    pub(crate) path: String,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// The path's key at `index`.
+    pub(crate) fn key<I: FromStr>(&self, index: usize, code: ErrorCode) -> Result<I, Problem> {
+        let text = self.keys.get(index).map_or("", String::as_str);
+        text.parse().map_err(|_| Problem::new(code, format!("'{text}' is no well-formed id.")))
+    }
+
+    /// The body as an object, under the operation's code for malformed ones.
+    pub(crate) fn json(&self, code: ErrorCode) -> Result<JsonObject, Problem> {
+        extract::body(self.content_type.as_ref(), &self.body, code)
+    }
+
+    /// For actions without parameters: the body is empty or an empty object.
+    pub(crate) fn no_body(&self) -> Result<(), Problem> {
+        self.json(ErrorCode::BadRequest)?.finish()
+    }
+
+    /// Refuses query options that the operation does not take.
+    pub(crate) fn allow_options(&self, allowed: &[&str]) -> Result<(), Problem> {
+        match self.options.given().into_iter().find(|given| !allowed.contains(given)) {
+            None => Ok(()),
+            Some(other) => Err(Problem::new(
+                ErrorCode::BadRequest,
+                format!("The query option {other} is not supported here."),
+            )),
+        }
+    }
+
+    /// `https://host/v1.0/solutions/backupRestore` and `rest`.
+    pub(crate) fn url(&self, rest: &str) -> String {
+        format!("{}/{}/solutions/backupRestore{rest}", self.origin, self.viewer.version.name())
+    }
+
+    /// `@odata.context` of what lies at `rest` below the root.
+    pub(crate) fn context(&self, rest: &str) -> String {
+        format!(
+            "{}/{}/$metadata#solutions/backupRestore{rest}",
+            self.origin,
+            self.viewer.version.name()
+        )
+    }
+
+    pub(crate) fn is_beta(&self) -> bool {
+        self.viewer.version == Version::Beta
+    }
+
+    pub(crate) async fn read(&self) -> Result<Box<dyn Tx>, Problem> {
+        Ok(self.app.store.read().await?)
+    }
+
+    pub(crate) async fn write(&self) -> Result<Writing, Problem> {
+        Ok(Writing {
+            tx: self.app.store.begin().await?,
+            app: Arc::clone(&self.app),
+            caller: Arc::clone(&self.caller),
+            enqueued: false,
+        })
+    }
+}
+
+/// A transaction that writes rows and work together.
+pub(crate) struct Writing {
+    tx: Box<dyn Tx>,
+    app: App,
+    caller: Arc<Caller>,
+    enqueued: bool,
+}
+
+impl Writing {
+    /// Adds work for the engine; it exists when the transaction is committed, not before.
+    pub(crate) async fn enqueue_work(&mut self, work: Work) -> Result<(), Problem> {
+        let id = JobId::random(&*self.app.entropy);
+        let now = self.app.clock.now();
+        self.tx.enqueue(self.caller.tenant, id, work, now).await?;
+        self.enqueued = true;
+        Ok(())
+    }
+
+    /// Commits, and wakes the engine if there is work.
+    pub(crate) async fn commit(self) -> Result<(), Problem> {
+        self.tx.commit().await?;
+        if self.enqueued {
+            (self.app.on_enqueue)();
+        }
+        Ok(())
+    }
+
+    /// Refuses unless the service's state lets policies and units change.
+    pub(crate) async fn require_protection_change(&mut self) -> Result<(), Problem> {
+        self.require(ServiceState::allows_protection_change, "protection cannot be changed").await
+    }
+
+    /// Refuses unless the service's state lets restore sessions be made and changed.
+    pub(crate) async fn require_restore(&mut self) -> Result<(), Problem> {
+        self.require(ServiceState::allows_restore, "nothing can be restored").await
+    }
+
+    async fn require(
+        &mut self,
+        allows: fn(ServiceState) -> bool,
+        consequence: &str,
+    ) -> Result<(), Problem> {
+        let service: Option<Service> =
+            self.tx.service(self.caller.tenant).await?.map(|row| row.value);
+        let state = service.map_or(ServiceState::Disabled, |service| service.state);
+        if allows(state) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ErrorCode::OperationNotAllowed,
+            format!(
+                "The backup service is {} in this tenant, so {consequence}; POST /solutions/backupRestore/enable enables it.",
+                state.status()
+            ),
+        ))
+    }
+}
+
+impl Deref for Writing {
+    type Target = dyn Tx;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.tx
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut *self.tx
+    }
+}

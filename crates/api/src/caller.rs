@@ -1,0 +1,347 @@
+//! Who calls: tokens verified, and turned into a [`Caller`].
+//!
+//! Checked on every request: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer, the audience,
+//! and the times with five minutes of tolerance. Parsed keys are kept; a `kid` that is not among them makes the verifier ask
+//! its issuer again, at most every few seconds, so that unknown ids cannot be used to flood the issuer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_domain::{Actor, AppId, Identity, TenantId, Timestamp};
+use holdfast_graph_model::Operation;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+
+use crate::problem::Problem;
+
+/// Tolerance between the issuer's clock and ours.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// Least time between two requests for an issuer's keys.
+const KEYS_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest token that is looked at, in bytes.
+const TOKEN_BYTES: usize = 16 * 1024;
+/// The directory role *SharePoint Backup Administrator*, by its template id.
+const SHAREPOINT_BACKUP_ADMINISTRATOR: &str = "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be";
+
+/// Gives an issuer's current keys.
+#[async_trait]
+pub trait JwksSource: Send + Sync {
+    /// The JSON Web Key Set document.
+    ///
+    /// # Errors
+    /// When it cannot be had now.
+    async fn jwks(&self) -> Result<String, JwksUnavailable>;
+}
+
+/// The keys cannot be had now. The text is for the log.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct JwksUnavailable(pub String);
+
+#[async_trait]
+impl<F: Fn() -> String + Send + Sync> JwksSource for F {
+    async fn jwks(&self) -> Result<String, JwksUnavailable> {
+        Ok(self())
+    }
+}
+
+/// An issuer whose tokens are accepted.
+#[derive(Clone)]
+pub struct TrustedIssuer {
+    /// `iss`, exactly; `{tenantid}` in it stands for the token's own `tid`.
+    pub issuer: String,
+    /// `aud`: any one of these.
+    pub audiences: Vec<String>,
+    pub jwks: Arc<dyn JwksSource>,
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    pub(crate) app: AppId,
+    pub(crate) kind: CallerKind,
+    /// For `createdBy` and `lastModifiedBy`.
+    pub(crate) actor: Actor,
+    /// `scp` of a delegated caller, `roles` of an application.
+    rights: Vec<String>,
+    /// `wids`
+    directory_roles: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallerKind {
+    /// A user through an application.
+    Delegated,
+    Application,
+}
+
+impl Caller {
+    /// May this caller carry out `operation`?
+    pub(crate) fn require(&self, operation: &Operation) -> Result<(), Problem> {
+        let accepted = match self.kind {
+            CallerKind::Delegated => &operation.permissions.delegated,
+            CallerKind::Application => &operation.permissions.application,
+        };
+        let forbidden =
+            |message: String| Problem::new(holdfast_graph_model::ErrorCode::Forbidden, message);
+        let Some(least) = accepted.first() else {
+            return Err(forbidden(match self.kind {
+                CallerKind::Application => {
+                    "This operation is not available to applications without a user.".to_owned()
+                }
+                CallerKind::Delegated => {
+                    "This operation is not available to signed-in users.".to_owned()
+                }
+            }));
+        };
+        if !accepted.iter().any(|permission| self.rights.contains(permission)) {
+            return Err(forbidden(format!("The token lacks the permission {least}.")));
+        }
+        if self.kind == CallerKind::Delegated
+            && let Some(role) = &operation.permissions.delegated_role
+            && !self.directory_roles.iter().any(|id| id == SHAREPOINT_BACKUP_ADMINISTRATOR)
+        {
+            return Err(forbidden(format!("The user lacks the directory role {role}.")));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: Audience,
+    exp: f64,
+    #[serde(default)]
+    nbf: Option<f64>,
+    tid: String,
+    #[serde(default)]
+    appid: Option<String>,
+    #[serde(default)]
+    azp: Option<String>,
+    #[serde(default)]
+    oid: Option<String>,
+    #[serde(default)]
+    sub: Option<String>,
+    #[serde(default)]
+    scp: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    wids: Vec<String>,
+    #[serde(default)]
+    app_displayname: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Only what decides which key is to be used, before anything is believed.
+#[derive(Deserialize)]
+struct ClaimedIssuer {
+    iss: String,
+    tid: String,
+}
+
+/// Verifies tokens against the trusted issuers.
+pub(crate) struct TokenVerifier {
+    issuers: Vec<KnownIssuer>,
+}
+
+struct KnownIssuer {
+    trusted: TrustedIssuer,
+    keys: RwLock<HashMap<String, DecodingKey>>,
+    /// Held while the issuer is asked, so that those who wait find its answer.
+    asked_at: tokio::sync::Mutex<Option<Timestamp>>,
+}
+
+impl TokenVerifier {
+    pub(crate) fn new(issuers: Vec<TrustedIssuer>) -> Self {
+        let known = |trusted| KnownIssuer {
+            trusted,
+            keys: RwLock::default(),
+            asked_at: tokio::sync::Mutex::default(),
+        };
+        Self { issuers: issuers.into_iter().map(known).collect() }
+    }
+
+    /// The caller that `authorization`, the header's value, stands for.
+    pub(crate) async fn caller(
+        &self,
+        authorization: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
+        let header = authorization.ok_or(Problem::Unauthenticated("no token was sent"))?;
+        let token = header
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or(Problem::Unauthenticated(
+                "the Authorization header is not of the form Bearer",
+            ))?;
+        if token.len() > TOKEN_BYTES {
+            return Err(Problem::Unauthenticated("the token is too long"));
+        }
+        let claims = self.claims(token, now).await?;
+        caller(claims)
+    }
+
+    async fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
+        let malformed = Problem::Unauthenticated("the token is malformed");
+        let Ok(header) = jsonwebtoken::decode_header(token) else { return Err(malformed) };
+        if header.alg != Algorithm::RS256 {
+            return Err(Problem::Unauthenticated("the token is not signed with RS256"));
+        }
+        if header.crit.is_some() {
+            return Err(Problem::Unauthenticated("the token has critical extensions"));
+        }
+        let kid = header.kid.ok_or(Problem::Unauthenticated("the token names no key"))?;
+        let Ok(claimed) = jsonwebtoken::dangerous::insecure_decode_claims::<ClaimedIssuer>(token)
+        else {
+            return Err(malformed);
+        };
+        let known = self
+            .issuers
+            .iter()
+            .find(|known| known.trusted.issuer.replace("{tenantid}", &claimed.tid) == claimed.iss)
+            .ok_or(Problem::Unauthenticated("the issuer is not trusted"))?;
+        let key = known.key(&kid, now).await?;
+
+        let mut validation = Validation::new(Algorithm::RS256);
+        // Times are checked below, by our own clock; the audience there as well.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+            .map_err(|_| Problem::Unauthenticated("the signature or the claims are not valid"))?
+            .claims;
+
+        if claims.iss != claimed.iss || claims.tid != claimed.tid {
+            return Err(Problem::Unauthenticated("the issuer is not trusted"));
+        }
+        let accepted = |audience: &String| known.trusted.audiences.contains(audience);
+        let for_us = match &claims.aud {
+            Audience::One(audience) => accepted(audience),
+            Audience::Many(audiences) => audiences.iter().any(accepted),
+        };
+        if !for_us {
+            return Err(Problem::Unauthenticated("the audience is not this service"));
+        }
+        let (now, skew) = (seconds(now), CLOCK_SKEW.as_secs_f64());
+        if !claims.exp.is_finite() || now >= claims.exp + skew {
+            return Err(Problem::Unauthenticated("the token has expired"));
+        }
+        if claims.nbf.is_some_and(|nbf| now < nbf - skew) {
+            return Err(Problem::Unauthenticated("the token is not valid yet"));
+        }
+        Ok(claims)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+fn seconds(at: Timestamp) -> f64 {
+    at.unix_seconds() as f64
+}
+
+impl KnownIssuer {
+    async fn key(&self, kid: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
+        if let Some(key) = self.known_key(kid) {
+            return Ok(key);
+        }
+        let mut asked_at = self.asked_at.lock().await;
+        let unknown = Problem::Unauthenticated("the token's key is unknown");
+        if let Some(key) = self.known_key(kid) {
+            return Ok(key);
+        }
+        if asked_at.is_some_and(|at| at <= now && now.since(at) < KEYS_INTERVAL) {
+            return Err(unknown);
+        }
+        let document = self
+            .trusted
+            .jwks
+            .jwks()
+            .await
+            .map_err(|error| Problem::KeysUnavailable(error.to_string()))?;
+        *asked_at = Some(now);
+        // Replaced, not merged: a key that the issuer withdrew must not live on.
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = parse_keys(&document);
+        self.known_key(kid).ok_or(unknown)
+    }
+
+    fn known_key(&self, kid: &str) -> Option<DecodingKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    }
+}
+
+/// The RSA signature keys of a JSON Web Key Set. Others are passed over.
+fn parse_keys(document: &str) -> HashMap<String, DecodingKey> {
+    #[derive(Deserialize)]
+    struct Jwks {
+        keys: Vec<Jwk>,
+    }
+    #[derive(Deserialize)]
+    struct Jwk {
+        kty: String,
+        #[serde(default)]
+        kid: Option<String>,
+        #[serde(default, rename = "use")]
+        usage: Option<String>,
+        #[serde(default)]
+        n: Option<String>,
+        #[serde(default)]
+        e: Option<String>,
+    }
+    let jwks: Jwks = serde_json::from_str(document).unwrap_or(Jwks { keys: Vec::new() });
+    let mut keys = HashMap::new();
+    for jwk in jwks.keys {
+        let is_signature = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
+        if let ("RSA", true, Some(kid), Some(n), Some(e)) =
+            (jwk.kty.as_str(), is_signature, jwk.kid, &jwk.n, &jwk.e)
+            && let Ok(key) = DecodingKey::from_rsa_components(n, e)
+        {
+            keys.insert(kid, key);
+        }
+    }
+    keys
+}
+
+fn caller(claims: Claims) -> Result<Caller, Problem> {
+    let tenant =
+        claims.tid.parse().map_err(|_| Problem::Unauthenticated("the claim tid is no GUID"))?;
+    let app: AppId = claims
+        .appid
+        .or(claims.azp)
+        .and_then(|id| id.parse().ok())
+        .ok_or(Problem::Unauthenticated("neither appid nor azp is a GUID"))?;
+    let application = Identity { id: app.to_string(), display_name: claims.app_displayname };
+    let (kind, rights, user) = match claims.scp {
+        // A user's token may carry roles of its own; the scopes say what the application may do for the user.
+        Some(scopes) => {
+            let id = claims
+                .oid
+                .or(claims.sub)
+                .ok_or(Problem::Unauthenticated("the token names no user"))?;
+            let scopes = scopes.split_ascii_whitespace().map(str::to_owned).collect();
+            (CallerKind::Delegated, scopes, Some(Identity { id, display_name: claims.name }))
+        }
+        None => (CallerKind::Application, claims.roles, None),
+    };
+    Ok(Caller {
+        tenant,
+        app,
+        kind,
+        actor: Actor { application: Some(application), user },
+        rights,
+        directory_roles: claims.wids,
+    })
+}

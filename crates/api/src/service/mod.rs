@@ -1,0 +1,4 @@
+//! The service of a tenant: `/solutions/backupRestore` itself.
+
+pub(crate) mod enable;
+pub(crate) mod get;
