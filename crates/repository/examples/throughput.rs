@@ -214,27 +214,23 @@ fn list_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Reads a file in pieces on blocking threads.
+/// Reads a file in pieces on blocking threads; a short piece is the last.
 fn read_pieces(path: PathBuf) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send {
     const PIECE_BYTES: usize = 256 << 10;
-    stream::try_unfold((path, None), |(path, file)| async move {
-        let (file, piece) = tokio::task::spawn_blocking({
-            let path = path.clone();
-            move || {
-                let mut file = match file {
-                    Some(file) => file,
-                    None => std::fs::File::open(path)?,
-                };
-                let mut piece = Vec::with_capacity(PIECE_BYTES);
-                std::io::Read::read_to_end(
-                    &mut std::io::Read::take(&mut file, PIECE_BYTES as u64),
-                    &mut piece,
-                )?;
-                std::io::Result::Ok((file, piece))
-            }
-        })
-        .await??;
-        Ok((!piece.is_empty()).then(|| (piece.into(), (path, Some(file)))))
+    stream::try_unfold(Some((path, None)), |state| async move {
+        let Some((path, file)) = state else { return Ok(None) };
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut file = match file {
+                Some(file) => file,
+                None => std::fs::File::open(&path)?,
+            };
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let mut limited = std::io::Read::take(&mut file, PIECE_BYTES as u64);
+            std::io::Read::read_to_end(&mut limited, &mut piece)?;
+            let next = (piece.len() == PIECE_BYTES).then_some((path, Some(file)));
+            std::io::Result::Ok((Bytes::from(piece), next))
+        });
+        Ok(Some(reading.await??))
     })
 }
 
