@@ -43,7 +43,7 @@ impl Writer {
         S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
     {
         self.session.admit().await?;
-        let mut source = Source { stream: &mut content, rest: Bytes::new(), is_at_end: false };
+        let mut source = Source { stream: &mut content, rest: Bytes::new(), has_ended: false };
         let Some(first) = source.next_piece().await? else {
             return Ok(StoredFile {
                 content: Vec::new(),
@@ -59,7 +59,7 @@ impl Writer {
         let mut buffer = BytesMut::from(first.slice(..first.len().min(MIN_CHUNK_BYTES)));
         source.push_back(first.slice(buffer.len()..), second);
         source.fill(&mut buffer, MIN_CHUNK_BYTES).await?;
-        if source.is_at_end && buffer.len() < MIN_CHUNK_BYTES {
+        if source.is_at_end() && buffer.len() < MIN_CHUNK_BYTES {
             return Ok(self.store_small_file(buffer.freeze()).await?);
         }
         self.store_large_file(source, buffer).await
@@ -88,7 +88,7 @@ impl Writer {
         let mut wanted_bytes = READ_STEP_BYTES;
         loop {
             source.fill(&mut cutter.buffer, wanted_bytes).await?;
-            let is_at_end = source.is_at_end;
+            let is_at_end = source.is_at_end();
             let for_job = repository.clone();
             let cutting = repository.pool.run(move || cutter.cut(&for_job, is_at_end));
             let (returned, chunks) = cutting.await?;
@@ -129,7 +129,8 @@ impl Writer {
 struct Source<'a, S> {
     stream: &'a mut S,
     rest: Bytes,
-    is_at_end: bool,
+    /// The stream has; `rest` may still hold content.
+    has_ended: bool,
 }
 
 impl<S, E> Source<'_, S>
@@ -138,17 +139,19 @@ where
 {
     /// The next piece that is not empty.
     async fn next_piece(&mut self) -> Result<Option<Bytes>, StoreFileError<E>> {
-        while !self.is_at_end {
-            if !self.rest.is_empty() {
-                return Ok(Some(std::mem::take(&mut self.rest)));
-            }
+        while self.rest.is_empty() && !self.has_ended {
             match self.stream.next().await {
-                None => self.is_at_end = true,
+                None => self.has_ended = true,
                 Some(Ok(piece)) => self.rest = piece,
                 Some(Err(error)) => return Err(StoreFileError::Source(error)),
             }
         }
         Ok((!self.rest.is_empty()).then(|| std::mem::take(&mut self.rest)))
+    }
+
+    /// Whether all content has been taken.
+    fn is_at_end(&self) -> bool {
+        self.has_ended && self.rest.is_empty()
     }
 
     /// Gives back the rest of a piece and the piece after it.

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ struct RecordingStore {
     inner: InMemory,
     log: Mutex<Vec<(bool, String)>>,
     refuses_packs: AtomicBool,
+    gets: AtomicUsize,
 }
 
 impl std::fmt::Display for RecordingStore {
@@ -71,6 +72,7 @@ impl ObjectStore for RecordingStore {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
         self.inner.get_opts(at, options).await
     }
 
@@ -111,7 +113,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn contents_come_back_in_whatever_pieces_they_arrive(
@@ -139,6 +141,25 @@ proptest! {
             let part = repository.read_range(&stored.content, range.start as u64..range.end as u64);
             assert!(part.await.unwrap() == content[range]);
         });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_contents_in_one_or_two_pieces_are_stored_whole() {
+    let (_, _, repository) = in_memory().await;
+    let writer = repository.writer();
+    let mut files = Vec::new();
+    for (seed, length) in [(1, 524_287), (2, 524_288), (3, 2_097_153), (4, 30_000_000)] {
+        for piece_bytes in [length, length - 1, length / 2] {
+            let content = noise(seed, length);
+            let stored = store(&writer, &content, piece_bytes).await;
+            assert_eq!(stored.size, length as u64, "in pieces of {piece_bytes}");
+            files.push((content, stored.content));
+        }
+    }
+    writer.finish().await.unwrap();
+    for (content, blobs) in files {
+        assert!(read(&repository, &blobs).await.unwrap() == content);
     }
 }
 
@@ -339,4 +360,24 @@ async fn only_the_secret_opens() {
     let other = RepositorySecret::generate().unwrap();
     let opened = Repository::open(bench.store.clone(), &other, small_packs()).await;
     assert!(matches!(opened, Err(RepositoryError::WrongSecret)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_cache_fetches_many_small_files_at_once() {
+    let (recorder, _, repository) = in_memory().await;
+    let writer = repository.writer();
+    let mut files = Vec::new();
+    for seed in 0..200 {
+        files.push((seed, store(&writer, &noise(seed, 5_000), 5_000).await.content));
+    }
+    writer.finish().await.unwrap();
+    files.sort_by_key(|(_, content)| repository.locality(content));
+    for (cached, most) in [(repository.with_read_cache(1 << 20), 20), (repository.clone(), 200)] {
+        recorder.gets.store(0, Ordering::SeqCst);
+        for (seed, content) in &files {
+            assert!(read(&cached, content).await.unwrap() == noise(*seed, 5_000));
+        }
+        let gets = recorder.gets.load(Ordering::SeqCst);
+        assert!(gets <= most && gets > most / 10, "{gets}");
+    }
 }
