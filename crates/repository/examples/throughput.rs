@@ -108,6 +108,7 @@ async fn write(source: PathBuf, folder: &Path, level: i32) -> Result<(), Failure
 async fn read(folder: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     let repository = open(folder).await?;
+    let repository = repository.with_read_cache(16 << 20);
     println!("open {:.3} s, {} blobs", start.elapsed().as_secs_f64(), repository.blob_count());
     let mut files: Vec<Vec<BlobId>> = Vec::new();
     let mut bytes = 0;

@@ -23,6 +23,8 @@ use crate::tree::{NodeKind, Tree};
 
 /// Packs in memory at the same time.
 const PACK_CONCURRENCY: usize = 4;
+/// Packs of folders that are kept while going through them.
+const FOLDER_CACHE_BYTES: usize = 16 << 20;
 
 impl Repository {
     /// Checks the repository as it is in the storage now, not as it is in memory. What is wrong is in the report.
@@ -35,7 +37,8 @@ impl Repository {
         let snapshots = self.list_snapshots().await?;
         let packs = load_packs(&self.shared, &mut report).await?;
         let sound = check_packs(&self.shared, packs, options, &mut report).await?;
-        let mut walk = Walk { shared: &self.shared, sound, trees: HashMap::new(), report };
+        let repository = self.with_read_cache(FOLDER_CACHE_BYTES);
+        let mut walk = Walk { repository, sound, trees: HashMap::new(), report };
         for id in snapshots {
             match self.load_snapshot(&id).await {
                 Ok(snapshot) => {
@@ -189,8 +192,8 @@ fn verify_pack(shared: &Shared, id: PackId, file: &[u8], blobs: &[PackedBlob]) -
 }
 
 /// Goes through all snapshots; each sound folder is read once, each unsound one once for each place where it is.
-struct Walk<'a> {
-    shared: &'a Arc<Shared>,
+struct Walk {
+    repository: Repository,
     sound: Index,
     /// Whether all below the tree is sound.
     trees: HashMap<BlobId, bool>,
@@ -205,7 +208,7 @@ struct Folder {
     is_sound: bool,
 }
 
-impl Walk<'_> {
+impl Walk {
     async fn snapshot(&mut self, id: SnapshotId, root: BlobId) -> Result<(), RepositoryError> {
         if self.trees.get(&root) == Some(&true) {
             return Ok(());
@@ -260,7 +263,9 @@ impl Walk<'_> {
                         self.report.note(Problem {
                             blob,
                             pack: blob
-                                .and_then(|id| self.shared.locate(BlobKind::Data, &id).ok())
+                                .and_then(|id| {
+                                    self.repository.shared.locate(BlobKind::Data, &id).ok()
+                                })
                                 .map(|at| at.pack),
                             snapshot: Some(snapshot),
                             path: Some(format!("{}/{}", folder.path, node.name)),
@@ -278,12 +283,12 @@ impl Walk<'_> {
         let Some(location) = self.sound.get(BlobKind::Tree, id) else {
             return Err(RepositoryError::Damaged {
                 what: "a folder is missing or damaged".to_owned(),
-                pack: self.shared.locate(BlobKind::Tree, id).ok().map(|at| at.pack),
+                pack: self.repository.shared.locate(BlobKind::Tree, id).ok().map(|at| at.pack),
                 blob: Some(*id),
             });
         };
         let pack = location.pack;
-        let content = read_blob_at(self.shared, location).await?;
+        let content = read_blob_at(&self.repository, location).await?;
         Tree::decode(&content)
             .map_err(|error| RepositoryError::damaged_blob(error.to_string(), pack, *id))
     }

@@ -14,6 +14,8 @@ use crate::pack::PackedBlob;
 pub(crate) struct BlobLocation {
     pub(crate) pack: PackId,
     pub(crate) blob: PackedBlob,
+    /// Where the last blob that the index names in the pack ends.
+    pub(crate) pack_end: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +34,8 @@ const EMPTY: u32 = u32::MAX;
 /// All blobs of the loaded index files, found by kind and id. Of a blob stored twice the first place counts.
 #[derive(Default)]
 pub(crate) struct Index {
-    packs: Vec<PackId>,
+    /// With the end of their last blob.
+    packs: Vec<(PackId, u64)>,
     entries: Vec<Entry>,
     /// Open addressing with linear probing; a power of two long, at most half full. Ids are digests and need no hashing.
     slots: Vec<u32>,
@@ -44,16 +47,16 @@ impl Index {
     }
 
     pub(crate) fn get(&self, kind: BlobKind, id: &BlobId) -> Option<BlobLocation> {
-        self.find(kind, id).map(|entry| BlobLocation {
-            pack: self.packs[(entry.pack_and_kind & !TREE_BIT) as usize],
-            blob: PackedBlob {
-                kind,
-                id: *id,
-                offset: entry.offset,
-                length: entry.length,
-                raw_length: (entry.raw_length != 0).then_some(entry.raw_length),
-            },
-        })
+        let entry = self.find(kind, id)?;
+        let (pack, pack_end) = self.packs[(entry.pack_and_kind & !TREE_BIT) as usize];
+        let blob = PackedBlob {
+            kind,
+            id: *id,
+            offset: entry.offset,
+            length: entry.length,
+            raw_length: (entry.raw_length != 0).then_some(entry.raw_length),
+        };
+        Some(BlobLocation { pack, blob, pack_end })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -68,7 +71,7 @@ impl Index {
 
     pub(crate) fn add_pack(&mut self, pack: PackId, blobs: &[PackedBlob]) {
         let number = u32::try_from(self.packs.len()).expect("fewer than 2^31 packs");
-        self.packs.push(pack);
+        self.packs.push((pack, blobs.iter().map(PackedBlob::end).max().unwrap_or(0)));
         self.grow_slots(self.entries.len() + blobs.len());
         for blob in blobs {
             let Err(slot) = self.probe(blob.kind, &blob.id) else { continue };

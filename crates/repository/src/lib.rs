@@ -45,6 +45,7 @@ mod storage;
 mod store_file;
 mod tree;
 mod uploader;
+mod window_cache;
 mod writer;
 
 pub use check_report::{CheckOptions, CheckReport, Problem};

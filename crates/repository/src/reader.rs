@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
@@ -34,7 +33,7 @@ impl Repository {
         content: Vec<BlobId>,
     ) -> impl Stream<Item = Result<Bytes, RepositoryError>> + Send + use<> {
         let reading = Reading {
-            shared: self.shared.clone(),
+            repository: self.clone(),
             content: content.into(),
             under_way: VecDeque::new(),
             opened: VecDeque::new(),
@@ -90,7 +89,7 @@ impl Repository {
 
 /// One file being read.
 struct Reading {
-    shared: Arc<Shared>,
+    repository: Repository,
     content: VecDeque<BlobId>,
     under_way: VecDeque<Fetch>,
     opened: VecDeque<Bytes>,
@@ -141,14 +140,14 @@ impl Reading {
             let mut permit = None;
             if !self.under_way.is_empty() || self._permit.is_some() {
                 let kib = u32::try_from((2 * GROUP_BYTES) >> 10).expect("a small constant");
-                match self.shared.read_ahead.clone().try_acquire_many_owned(kib) {
+                match self.repository.shared.read_ahead.clone().try_acquire_many_owned(kib) {
                     Ok(acquired) => permit = Some(acquired),
                     Err(_) => return Ok(()),
                 }
             }
             let Some(group) = self.next_group()? else { return Ok(()) };
-            let shared = self.shared.clone();
-            let task = tokio::spawn(async move { fetch_group(&shared, group).await });
+            let repository = self.repository.clone();
+            let task = tokio::spawn(async move { fetch_group(&repository, group).await });
             self.under_way.push_back(Fetch { task, permit });
         }
         Ok(())
@@ -157,20 +156,19 @@ impl Reading {
     /// Takes the blobs that follow each other both in the file and in a pack.
     fn next_group(&mut self) -> Result<Option<Group>, RepositoryError> {
         let Some(first) = self.content.front() else { return Ok(None) };
-        let first = match self.shared.locate(BlobKind::Data, first) {
+        let first = match self.repository.shared.locate(BlobKind::Data, first) {
             Ok(location) => location,
             // What comes before it is handed out first.
             Err(_) if !self.under_way.is_empty() => return Ok(None),
             Err(error) => return Err(error),
         };
         self.content.pop_front();
-        let mut group = Group { pack: first.pack, blobs: vec![first.blob] };
+        let mut group = Group::new(first);
         let mut raw_bytes = first.blob.content_length();
         let mut end = first.blob.end();
         while let Some(next) = self.content.front() {
-            let Ok(BlobLocation { pack, blob }) = self.shared.locate(BlobKind::Data, next) else {
-                break;
-            };
+            let next = self.repository.shared.locate(BlobKind::Data, next);
+            let Ok(BlobLocation { pack, blob, .. }) = next else { break };
             raw_bytes += blob.content_length();
             let stored_bytes = blob.end().saturating_sub(first.blob.offset.into());
             if pack != group.pack
@@ -190,36 +188,52 @@ impl Reading {
 /// Blobs that follow each other in a pack.
 struct Group {
     pack: PackId,
+    pack_end: u64,
     blobs: Vec<PackedBlob>,
+}
+
+impl Group {
+    fn new(location: BlobLocation) -> Self {
+        let BlobLocation { pack, blob, pack_end } = location;
+        Self { pack, pack_end, blobs: vec![blob] }
+    }
 }
 
 /// One blob, verified, and the pack that it came from.
 pub(crate) async fn read_blob(
-    shared: &Arc<Shared>,
+    repository: &Repository,
     kind: BlobKind,
     id: &BlobId,
 ) -> Result<(PackId, Bytes), RepositoryError> {
-    let location = shared.locate(kind, id)?;
-    Ok((location.pack, read_blob_at(shared, location).await?))
+    let location = repository.shared.locate(kind, id)?;
+    Ok((location.pack, read_blob_at(repository, location).await?))
 }
 
 /// One blob, verified.
 pub(crate) async fn read_blob_at(
-    shared: &Arc<Shared>,
+    repository: &Repository,
     location: BlobLocation,
 ) -> Result<Bytes, RepositoryError> {
-    let group = Group { pack: location.pack, blobs: vec![location.blob] };
-    let mut blobs = fetch_group(shared, group).await?;
+    let mut blobs = fetch_group(repository, Group::new(location)).await?;
     Ok(blobs.pop_front().expect("a group of one blob yields one"))
 }
 
 async fn fetch_group(
-    shared: &Arc<Shared>,
+    repository: &Repository,
     group: Group,
 ) -> Result<VecDeque<Bytes>, RepositoryError> {
+    let shared = repository.shared.clone();
     let start = group.blobs.first().map_or(0, |blob| u64::from(blob.offset));
     let end = group.blobs.last().map_or(0, PackedBlob::end);
-    let stored = fetch(&*shared.store, &group, start..end).await?;
+    let range = start..end;
+    let cached = match &repository.windows {
+        Some(windows) => windows.get(&*shared.store, group.pack, &range, group.pack_end).await,
+        None => None,
+    };
+    let stored = match cached {
+        Some(stored) => stored,
+        None => fetch(&*shared.store, &group, range).await?,
+    };
     let for_job = shared.clone();
     shared.pool.run(move || open_group(&for_job, &group, stored)).await?
 }

@@ -22,6 +22,7 @@ use crate::secret::RepositorySecret;
 use crate::snapshot::Snapshot;
 use crate::storage;
 use crate::tree::Tree;
+use crate::window_cache::WindowCache;
 use crate::writer::Writer;
 
 const FORMAT_VERSION: u32 = 2;
@@ -71,6 +72,7 @@ impl Default for RepositoryOptions {
 #[derive(Clone)]
 pub struct Repository {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) windows: Option<Arc<WindowCache>>,
 }
 
 /// What all handles, writers and readers of one repository share.
@@ -190,9 +192,19 @@ impl Repository {
                 read_ahead: Arc::new(Semaphore::new(options.read_ahead_bytes >> 10)),
                 options,
             }),
+            windows: None,
         };
         repository.reload_index().await?;
         Ok(repository)
+    }
+
+    /// A handle for reading many small files or folders that lie near each other, such as a restore in the order of
+    /// [`Repository::locality`] or a walk through all folders: one request fetches many of them. The handle and its clones
+    /// keep up to `capacity_bytes` of packs until they are dropped.
+    #[must_use]
+    pub fn with_read_cache(&self, capacity_bytes: usize) -> Self {
+        let windows = Some(Arc::new(WindowCache::new(capacity_bytes)));
+        Self { shared: self.shared.clone(), windows }
     }
 
     /// The random id in the repository's config, 64 hexadecimal digits.
@@ -242,7 +254,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Damaged`] when it is not in the index, its bytes are wrong, or it is no proper tree; storage errors.
     pub async fn load_tree(&self, id: &BlobId) -> Result<Tree, RepositoryError> {
-        let (pack, content) = crate::reader::read_blob(&self.shared, BlobKind::Tree, id).await?;
+        let (pack, content) = crate::reader::read_blob(self, BlobKind::Tree, id).await?;
         Tree::decode(&content)
             .map_err(|error| RepositoryError::damaged_blob(error.to_string(), pack, *id))
     }

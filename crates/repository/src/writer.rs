@@ -21,8 +21,10 @@ use crate::repository::Shared;
 use crate::tree::Tree;
 use crate::uploader::{Command, PackToStore, Uploader};
 
-/// Content of large files that may be waiting for, or in, the pool.
-const IN_FLIGHT_KIB: usize = 48 << 10;
+/// Content of large files that may be waiting for, or in, the pool: two of the largest chunks, and four average ones for
+/// each thread.
+const IN_FLIGHT_KIB: usize = 16 << 10;
+const IN_FLIGHT_KIB_PER_THREAD: usize = 4 << 10;
 /// A pack's header, and restic's memory for it, stay small.
 const MAX_PACK_BLOBS: usize = 50_000;
 
@@ -141,6 +143,7 @@ impl Writer {
         });
         tokio::spawn(Uploader::new(progress.clone()).run(receiver));
         let large_files = progress.repository.options.large_file_concurrency.max(1);
+        let threads = progress.repository.pool.threads();
         Self {
             session: Arc::new(Session {
                 progress,
@@ -148,7 +151,9 @@ impl Writer {
                 tree_pack: Mutex::new(OpenPack::Open(None)),
                 commands,
                 large_files: Semaphore::new(large_files),
-                in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+                in_flight: Arc::new(Semaphore::new(
+                    IN_FLIGHT_KIB + threads * IN_FLIGHT_KIB_PER_THREAD,
+                )),
             }),
         }
     }

@@ -43,11 +43,13 @@ fn pack_of(bench: &Bench, content: &[BlobId]) -> PackId {
 }
 
 async fn expect_damage(bench: &Bench, content: &[BlobId], pack: PackId) {
-    match read(&bench.repository, content).await {
-        Err(RepositoryError::Damaged { pack: named, blob, .. }) => {
-            assert_eq!((named, blob), (Some(pack), Some(content[0])));
+    for repository in [bench.repository.clone(), bench.repository.with_read_cache(1 << 20)] {
+        match read(&repository, content).await {
+            Err(RepositoryError::Damaged { pack: named, blob, .. }) => {
+                assert_eq!((named, blob), (Some(pack), Some(content[0])));
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 
