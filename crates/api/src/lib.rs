@@ -15,6 +15,8 @@ mod call;
 mod caller;
 mod dispatch;
 mod extract;
+#[cfg(test)]
+mod harness;
 mod holdfast;
 mod listing;
 mod policies;
@@ -24,6 +26,8 @@ mod restore_points;
 mod restore_sessions;
 mod routes;
 mod service;
+#[cfg(test)]
+mod story;
 mod units;
 
 use std::sync::Arc;
