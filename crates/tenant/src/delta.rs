@@ -238,10 +238,9 @@ fn rows_of_round(
                 }
             };
         }
-        let mut depth = at.map_or(0, |row| depths[&row] + 1);
-        for row in chain.iter().rev() {
+        let top_depth = at.map_or(0, |row| depths[&row] + 1);
+        for (depth, row) in (top_depth..).zip(chain.iter().rev()) {
             depths.insert(*row, depth);
-            depth += 1;
         }
         let mut at = parents[&id].filter(|_| ancestors_too);
         while let Some(row) = at.filter(|row| listed.insert(*row)) {

@@ -113,8 +113,7 @@ pub(crate) fn seed(tenant: &Tenant) -> Result<(), TenantError> {
 
 fn seed_all(tenant: &Tenant, tx: &Transaction<'_>) -> Answer<()> {
     let now = tenant.inner.now();
-    for person in 0..PEOPLE.len() {
-        let (given, surname, title) = PEOPLE[person];
+    for (person, (given, surname, title)) in PEOPLE.into_iter().enumerate() {
         tx.execute(
             "INSERT INTO users (id, upn, display_name, given_name, surname, job_title, created) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -176,7 +176,8 @@ async fn serve(inner: &Arc<Inner>, request: Request) -> Answer<Reply> {
     if !bytes.iter().all(u8::is_ascii_whitespace) {
         call.body = serde_json::from_slice(&bytes)
             .map_err(|_| Problem::bad_query("Unable to read JSON request payload."))?;
-        if !call.body.is_object() {
+        // `null` is no body, as some clients send it on actions.
+        if !call.body.is_object() && !call.body.is_null() {
             return Err(Problem::bad_query("The request payload must be a JSON object."));
         }
     }

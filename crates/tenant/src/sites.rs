@@ -105,7 +105,7 @@ pub(crate) fn list_sites(call: &Call) -> Answer<Reply> {
         return Err(method_not_allowed());
     }
     call.require(Right::ReadFiles)?;
-    let mut sites = call.tenant.database.read(|connection| Site::all(connection))?;
+    let mut sites = call.tenant.database.read(Site::all)?;
     let text = call.query.get("$search").unwrap_or("*").trim_matches('"').to_lowercase();
     if text != "*" && !text.is_empty() {
         let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches('*')).collect();
