@@ -147,10 +147,14 @@ impl Client {
         format!("{}/{path}", self.base)
     }
 
-    /// The service's time now, if it ever told.
-    pub(crate) async fn service_now(&self) -> Option<Timestamp> {
-        let (theirs, ours) = (*self.service_time.read().await)?;
-        Some(theirs.plus(self.clock.now().since(ours)))
+    /// The service's time now, by its last answer; ours when answers carry no date, as those of a router in process.
+    /// Dates tell whole seconds: rounded up, so that nothing read before is newer.
+    pub(crate) async fn service_now(&self) -> Timestamp {
+        let now = self.clock.now();
+        match *self.service_time.read().await {
+            Some((theirs, ours)) => theirs.plus(now.since(ours)).plus(Duration::from_secs(1)),
+            None => now,
+        }
     }
 
     /// Sends `call` and reads a JSON answer; `Null` when the answer has no body.

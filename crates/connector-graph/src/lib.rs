@@ -91,15 +91,7 @@ fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, ConnectorError> {
 #[async_trait]
 impl Connector for GraphConnector {
     async fn now(&self) -> Result<Timestamp, ConnectorError> {
-        if let Some(now) = self.client.service_now().await {
-            return Ok(now);
-        }
-        self.client
-            .json(Call::new(Method::GET, self.client.url("v1.0/organization?$select=id")))
-            .await?;
-        self.client.service_now().await.ok_or_else(|| {
-            ConnectorError::Protocol("the service does not tell its time".to_owned())
-        })
+        Ok(self.client.service_now().await)
     }
 
     async fn site(&self, id: &str) -> Result<Option<Site>, ConnectorError> {

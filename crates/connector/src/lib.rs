@@ -30,7 +30,7 @@ pub trait ContentSource: Send + Sync {
 /// A tenant's sites, drives and items.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// The service's time, from its latest answer (or asked for).
+    /// The service's time, from its latest answer.
     async fn now(&self) -> Result<Timestamp, ConnectorError>;
 
     async fn site(&self, id: &str) -> Result<Option<Site>, ConnectorError>;

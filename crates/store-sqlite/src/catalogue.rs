@@ -391,7 +391,6 @@ impl SqliteTx {
                 (true, tree.as_ref().map(<[u8; 32]>::as_slice), 0, None, 0, None)
             }
             ItemKind::File { size, quick_xor_hash, content } => match content {
-                FileContent::Pending => (false, None, *size, Some(quick_xor_hash), 0, None),
                 FileContent::Stored(blobs) => {
                     (false, None, *size, Some(quick_xor_hash), 1, Some(blobs.as_flattened()))
                 }
@@ -450,7 +449,6 @@ fn item_of(row: &Columns<'_>, drive: &DriveId) -> Result<CatalogueItem, StoreErr
         ItemKind::Folder { tree }
     } else {
         let content = match row.integer("content_state")? {
-            0 => FileContent::Pending,
             1 => FileContent::Stored(blobs_of(&row.blob("content")?.unwrap_or_default())?),
             2 => FileContent::Missing,
             other => return Err(nonsense("catalogue.content_state", other)),

@@ -53,8 +53,6 @@ pub enum ItemKind {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileContent {
-    /// Not read yet.
-    Pending,
     /// The blobs in order.
     Stored(Vec<[u8; 32]>),
     /// Could not be read, and no older version is stored.

@@ -1,0 +1,37 @@
+//! [`Work::UnprotectUnit`] and [`Work::RemoveUnit`]: no backup of the unit runs any more, so its state may say so.
+
+use holdfast_domain::{ClaimedJob, UnitId, Work};
+
+use super::policies;
+use crate::Shared;
+use crate::error::JobError;
+use crate::lease::LeaseKeeper;
+
+pub(crate) async fn run(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    unit: UnitId,
+) -> Result<(), JobError> {
+    let now = shared.clock.now();
+    let mut tx = shared.store.begin().await?;
+    if let Some(mut found) = tx.unit(job.tenant, unit).await? {
+        let policy = found.value.policy;
+        let released = match job.work {
+            Work::RemoveUnit { .. } => found.value.state.detach(),
+            _ => found.value.state.unprotect(),
+        };
+        // Refused: somebody wished otherwise meanwhile.
+        if let Ok(state) = released {
+            found.value.state = state;
+            found.value.next_backup_at = None;
+            if matches!(job.work, Work::RemoveUnit { .. }) {
+                found.value.policy = None;
+            }
+            tx.put_unit(&found.value, found.version).await?;
+        }
+        policies::settle(&mut *tx, job.tenant, policy, now).await?;
+    }
+    tx.finish(keeper.lease()?).await?;
+    Ok(tx.commit().await?)
+}

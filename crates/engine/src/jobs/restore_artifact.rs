@@ -1,0 +1,160 @@
+//! [`Work::RestoreArtifact`]: one artifact from scheduled to its end.
+
+use holdfast_domain::{
+    ArtifactId, ClaimedJob, DestinationType, PublicError, RestoreArtifact, RestorePoint,
+    RestoreSessionId, TenantId, Timestamp,
+};
+use holdfast_store::{StoreError, Tx};
+
+use crate::Shared;
+use crate::backup::Run;
+use crate::error::JobError;
+use crate::lease::LeaseKeeper;
+use crate::restore::{
+    RestoreProgress, RestoreTask, Restored, public_error, restore_in_place, restore_to_new_site,
+};
+
+pub(crate) async fn run(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    artifact: ArtifactId,
+) -> Result<(), JobError> {
+    let Some((artifact, point)) = start(shared, job, keeper, artifact).await? else {
+        return Ok(());
+    };
+    let restored = restore(shared, job, keeper, &artifact, &point).await?;
+    finish(shared, job, keeper, artifact.id, Ok(restored)).await
+}
+
+pub(crate) async fn give_up(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    artifact: ArtifactId,
+    error: PublicError,
+) -> Result<(), JobError> {
+    finish(shared, job, keeper, artifact, Err(error)).await
+}
+
+/// Marks the artifact as in progress; `None` when it has ended already, which finishes the job.
+async fn start(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    artifact: ArtifactId,
+) -> Result<Option<(RestoreArtifact, RestorePoint)>, JobError> {
+    let mut tx = shared.store.begin().await?;
+    let Some(mut found) = tx
+        .artifact_by_id(job.tenant, artifact)
+        .await?
+        .filter(|found| found.value.state.ended_at().is_none())
+    else {
+        tx.finish(keeper.lease()?).await?;
+        tx.commit().await?;
+        return Ok(None);
+    };
+    let point = tx.restore_point(job.tenant, found.value.restore_point).await?;
+    let point = point
+        .ok_or_else(|| JobError::give_up("InvalidRestoreTime", "The restore point has expired."))?;
+    found.value.state = found.value.state.start(shared.clock.now())?;
+    tx.guard(keeper.lease()?).await?;
+    tx.put_artifact(&found.value, found.version).await?;
+    tx.commit().await?;
+    Ok(Some((found.value, point)))
+}
+
+async fn restore(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    artifact: &RestoreArtifact,
+    point: &RestorePoint,
+) -> Result<Restored, JobError> {
+    let unit = shared.store.read().await?.unit(job.tenant, point.unit).await?;
+    let unit = unit
+        .ok_or_else(|| JobError::give_up("ArtifactNotFound", "The protection unit is gone."))?
+        .value;
+    let connector = shared.connector(job.tenant).await?;
+    let repository = shared.repositories.open(job.tenant, unit.id).await?;
+    let site = connector.site(&unit.resource).await?;
+    let site = match (artifact.destination, site) {
+        (_, Some(site)) => site,
+        (DestinationType::InPlace, None) => {
+            return Err(JobError::give_up(
+                "ArtifactCannotBeRestored",
+                "The site is gone; restore to a new one.",
+            ));
+        }
+        // The original is gone; only its record is needed, which the point has.
+        (DestinationType::New, None) => holdfast_connector::Site {
+            id: unit.resource.clone(),
+            name: String::new(),
+            display_name: String::new(),
+            web_url: String::new(),
+        },
+    };
+    let run =
+        Run { shared, keeper, connector, repository, tenant: job.tenant, unit: unit.id, site };
+    let task =
+        RestoreTask { run, artifact, progress: RestoreProgress::parse(job.progress.as_deref()) };
+    match artifact.destination {
+        DestinationType::InPlace => restore_in_place(task, point).await,
+        DestinationType::New => restore_to_new_site(task, point).await,
+    }
+}
+
+async fn finish(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    artifact: ArtifactId,
+    outcome: Result<Restored, PublicError>,
+) -> Result<(), JobError> {
+    let now = shared.clock.now();
+    let mut tx = shared.store.begin().await?;
+    let mut found = tx.artifact_by_id(job.tenant, artifact).await?.ok_or(StoreError::Stale)?;
+    let artifact = &mut found.value;
+    match outcome {
+        Ok(restored) => {
+            artifact.state = artifact.state.succeed(now)?;
+            artifact.error = public_error(&restored.failures);
+            artifact.restored = Some(restored.site);
+            tx.put_failures(job.tenant, artifact.id, &restored.failures).await?;
+        }
+        Err(error) => {
+            artifact.state = artifact.state.fail(now)?;
+            artifact.error = Some(error);
+        }
+    }
+    tx.put_artifact(artifact, found.version).await?;
+    settle_session(&mut *tx, job.tenant, artifact.session, now).await?;
+    tx.finish(keeper.lease()?).await?;
+    Ok(tx.commit().await?)
+}
+
+/// An artifact has ended: so has its session, when it was the last.
+pub(super) async fn settle_session(
+    tx: &mut dyn Tx,
+    tenant: TenantId,
+    session: RestoreSessionId,
+    now: Timestamp,
+) -> Result<(), JobError> {
+    let mut found = tx.restore_session(tenant, session).await?.ok_or(StoreError::Stale)?;
+    let tally = tx.tally_artifacts(tenant, session).await?;
+    let settled = found.value.state.settle(tally, now)?;
+    if settled == found.value.state {
+        return Ok(());
+    }
+    found.value.state = settled;
+    found.value.stamps.last_modified_at = now;
+    let troubled = tally.failed + tally.with_item_failures;
+    if troubled > 0 {
+        let message = format!(
+            "{troubled} of {} artifacts were not restored completely; each says why.",
+            tally.total
+        );
+        found.value.error = Some(PublicError::new("UnknownError", message));
+    }
+    Ok(tx.put_restore_session(&found.value, found.version).await?)
+}

@@ -1,0 +1,97 @@
+//! The repositories of units: opened once, kept while they are in use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use holdfast_domain::{TenantId, UnitId};
+use holdfast_repository::{Repository, RepositoryOptions};
+use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
+use tokio::sync::Mutex;
+
+use crate::error::JobError;
+use crate::keys::{KeyRing, repository_path};
+
+/// Repositories whose index is kept in memory; the least recently used goes first.
+const KEPT_OPEN: usize = 16;
+
+pub(crate) struct Repositories {
+    keys: KeyRing,
+    objects: Arc<dyn ObjectStore>,
+    options: RepositoryOptions,
+    /// With the turn in which each was used last.
+    open: Mutex<(u64, HashMap<UnitId, (u64, Repository)>)>,
+}
+
+impl Repositories {
+    pub(crate) fn new(
+        keys: KeyRing,
+        objects: Arc<dyn ObjectStore>,
+        options: RepositoryOptions,
+    ) -> Self {
+        Self { keys, objects, options, open: Mutex::new((0, HashMap::new())) }
+    }
+
+    fn place(&self, unit: UnitId) -> Arc<dyn ObjectStore> {
+        Arc::new(PrefixStore::new(self.objects.clone(), repository_path(unit)))
+    }
+
+    /// The unit's repository, for reading.
+    pub(crate) async fn open(
+        &self,
+        tenant: TenantId,
+        unit: UnitId,
+    ) -> Result<Repository, JobError> {
+        if let Some(known) = self.known(unit).await {
+            return Ok(known);
+        }
+        let secret = self.keys.secret(tenant, unit).await?;
+        let repository = Repository::open(self.place(unit), &secret, self.options.clone()).await?;
+        self.keep(unit, repository.clone()).await;
+        Ok(repository)
+    }
+
+    /// The unit's repository, made on first use. Keys are stored before the repository exists.
+    pub(crate) async fn open_or_init(
+        &self,
+        tenant: TenantId,
+        unit: UnitId,
+    ) -> Result<Repository, JobError> {
+        if let Some(known) = self.known(unit).await {
+            return Ok(known);
+        }
+        let secret = self.keys.secret_or_new(tenant, unit).await?;
+        let place = self.place(unit);
+        let repository = if Repository::exists(&*place).await? {
+            Repository::open(place, &secret, self.options.clone()).await?
+        } else {
+            Repository::init(place, &secret, self.options.clone()).await?
+        };
+        self.keep(unit, repository.clone()).await;
+        Ok(repository)
+    }
+
+    /// Forgets the handle after a failure: what is in memory may not be what is stored.
+    pub(crate) async fn close(&self, unit: UnitId) {
+        self.open.lock().await.1.remove(&unit);
+    }
+
+    async fn known(&self, unit: UnitId) -> Option<Repository> {
+        let (turn, open) = &mut *self.open.lock().await;
+        *turn += 1;
+        let (used, repository) = open.get_mut(&unit)?;
+        *used = *turn;
+        Some(repository.clone())
+    }
+
+    async fn keep(&self, unit: UnitId, repository: Repository) {
+        let (turn, open) = &mut *self.open.lock().await;
+        if open.len() >= KEPT_OPEN
+            && let Some(oldest) =
+                open.iter().min_by_key(|(_, (used, _))| *used).map(|(unit, _)| *unit)
+        {
+            open.remove(&oldest);
+        }
+        open.insert(unit, (*turn, repository));
+    }
+}

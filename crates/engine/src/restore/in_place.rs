@@ -1,0 +1,213 @@
+//! Rolls a site back to a restore point.
+
+use std::collections::{HashMap, HashSet};
+
+use holdfast_connector::{ConnectorError, Drive};
+use holdfast_domain::{Gap, RestorePoint, RestoredSite};
+use holdfast_repository::BlobId;
+use holdfast_store::{ItemFailure, ItemKind};
+
+use super::apply::{Destination, apply};
+use super::compare::{Live, Roots, compare, gaps_of};
+use super::plan::{Pictures, Plan, plan};
+use super::source::{PermissionReader, Picture};
+use super::{PASSES, RestoreTask, Restored};
+use crate::backup::back_up;
+use crate::backup::layout::LibraryRecord;
+use crate::error::JobError;
+use crate::observer::Progress;
+
+pub(crate) async fn restore_in_place(
+    mut task: RestoreTask<'_>,
+    point: &RestorePoint,
+) -> Result<Restored, JobError> {
+    save_present(&task).await?;
+    if !task.progress.is_saved {
+        task.progress.is_saved = true;
+        task.save_progress().await?;
+    }
+    let run = &task.run;
+    let picture = Picture::open(&run.repository, point).await?;
+    let gaps = run.shared.store.read().await?.gaps(task.artifact.tenant, point.id).await?;
+    let mut failures = Vec::new();
+    for pass in 1..=PASSES {
+        let mut outstanding = Outstanding::default();
+        let libraries = match_libraries(&task, &picture, &mut outstanding).await?;
+        for (record, drive) in &libraries {
+            let (pictures, plan) = plan_library(&task, &picture, &gaps, record, drive).await?;
+            outstanding
+                .left_alone
+                .extend(plan.left_alone.iter().map(|left| left_alone(record, left)));
+            if plan.is_empty() {
+                continue;
+            }
+            outstanding.is_equal = false;
+            let (items, bytes) = plan.totals(&pictures);
+            run.shared.observer.observe(run.unit, Progress::Planned { items, bytes });
+            let destination = Destination {
+                shared: run.shared,
+                keeper: run.keeper,
+                connector: &*run.connector,
+                repository: &run.repository,
+                unit: run.unit,
+                drive: &drive.id,
+                library: &record.name,
+                is_units_own: true,
+            };
+            outstanding.failed.extend(apply(&destination, &pictures, plan).await?);
+        }
+        failures = outstanding.left_alone;
+        if outstanding.is_equal {
+            break;
+        }
+        save_present(&task).await?;
+        if pass == PASSES {
+            failures.extend(outstanding.failed);
+            failures.extend(differences(&task, &picture, &gaps, &failures).await?);
+        }
+    }
+    let site = RestoredSite {
+        id: run.site.id.clone(),
+        name: run.site.display_name.clone(),
+        web_url: run.site.web_url.clone(),
+    };
+    Ok(Restored { site, failures })
+}
+
+/// A backup of the site as it is now: a point to come back to, and the live picture for the plan.
+async fn save_present(task: &RestoreTask<'_>) -> Result<(), JobError> {
+    let finished = back_up(&task.run, false).await?;
+    Ok(finished.tx.commit().await?)
+}
+
+/// What one pass found.
+struct Outstanding {
+    is_equal: bool,
+    left_alone: Vec<ItemFailure>,
+    failed: Vec<ItemFailure>,
+}
+
+impl Default for Outstanding {
+    fn default() -> Self {
+        Self { is_equal: true, left_alone: Vec::new(), failed: Vec::new() }
+    }
+}
+
+fn left_alone(record: &LibraryRecord, left: &super::plan::LeftAlone) -> ItemFailure {
+    let message = match left.why {
+        "olderVersionRestored" => "The restore point has an older version only; it was restored.",
+        "nameOfGapInRestorePoint" => {
+            "An item that the restore point could not read has this name; it was left as it is."
+        }
+        _ => "The restore point lacks this item as it was then; it was left as it is.",
+    };
+    ItemFailure {
+        path: format!("{}/{}", record.name, left.path),
+        code: left.why.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// The point's libraries with the live ones that are, or become, theirs. Live ones that the point does not have go.
+async fn match_libraries(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    outstanding: &mut Outstanding,
+) -> Result<Vec<(LibraryRecord, Drive)>, JobError> {
+    let run = &task.run;
+    let mut live = run.connector.drives(&run.site.id).await?;
+    let mut matched = Vec::new();
+    let mut missing = Vec::new();
+    for record in &picture.record.libraries {
+        match live.iter().position(|drive| drive.id.as_str() == record.drive_id) {
+            Some(position) => matched.push((record.clone(), live.swap_remove(position))),
+            None => missing.push(record),
+        }
+    }
+    for record in missing {
+        match live.iter().position(|drive| drive.name.to_lowercase() == record.name.to_lowercase())
+        {
+            Some(position) => matched.push((record.clone(), live.swap_remove(position))),
+            None => {
+                outstanding.is_equal = false;
+                run.keeper.lease()?;
+                match run.connector.create_library(&run.site.id, &record.name).await {
+                    Ok(drive) => matched.push((record.clone(), drive)),
+                    Err(error) => outstanding.failed.push(library_failure(&record.name, &error)?),
+                }
+            }
+        }
+    }
+    for extra in live {
+        outstanding.is_equal = false;
+        run.keeper.lease()?;
+        if let Err(error) = run.connector.delete_library(&run.site.id, &extra.id).await {
+            outstanding.failed.push(library_failure(&extra.name, &error)?);
+        }
+    }
+    Ok(matched)
+}
+
+pub(super) fn library_failure(name: &str, error: &ConnectorError) -> Result<ItemFailure, JobError> {
+    if let ConnectorError::Unavailable { reason, retry_after } = error {
+        return Err(JobError::Retry { reason: reason.clone(), after: *retry_after });
+    }
+    Ok(ItemFailure {
+        path: name.to_owned(),
+        code: error.code().to_owned(),
+        message: error.to_string(),
+    })
+}
+
+async fn plan_library(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    gaps: &[Gap],
+    record: &LibraryRecord,
+    drive: &Drive,
+) -> Result<(Pictures, Plan), JobError> {
+    let run = &task.run;
+    let published =
+        run.shared.store.read().await?.published_item(run.unit, &drive.id, &drive.root).await?;
+    let live_tree = match published.map(|root| root.kind) {
+        Some(ItemKind::Folder { tree }) => tree,
+        Some(ItemKind::File { .. }) | None => None,
+    };
+    // A library made a moment ago is in no catalogue yet: it is empty.
+    let is_known = live_tree.is_some();
+    let live = if is_known {
+        Live::Catalogue { store: &*run.shared.store, unit: run.unit }
+    } else {
+        Live::Listed(HashMap::new())
+    };
+    let target_tree: BlobId = picture.library(&record.folder)?;
+    let mut permissions = PermissionReader::open(&run.repository, picture, &record.folder).await?;
+    let roots = Roots {
+        drive: drive.id.clone(),
+        root: drive.root.clone(),
+        target_root_id: record.root_item_id.clone(),
+        target_tree,
+        live_tree,
+    };
+    let pictures = compare(&run.repository, &mut permissions, &live, &roots).await?;
+    let gaps: HashSet<_> = gaps_of(gaps, &record.drive_id);
+    let plan = plan(&pictures, &drive.root, &gaps);
+    Ok((pictures, plan))
+}
+
+/// What still differs after the last pass, beyond the failures that are listed already.
+async fn differences(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    gaps: &[Gap],
+    listed: &[ItemFailure],
+) -> Result<Vec<ItemFailure>, JobError> {
+    let mut found = Vec::new();
+    let libraries = match_libraries(task, picture, &mut Outstanding::default()).await?;
+    for (record, drive) in &libraries {
+        let (pictures, plan) = plan_library(task, picture, gaps, record, drive).await?;
+        found.extend(super::new_site::remaining(&pictures, &plan, &record.name));
+    }
+    found.retain(|failure| !listed.iter().any(|known| known.path == failure.path));
+    Ok(found)
+}

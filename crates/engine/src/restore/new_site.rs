@@ -1,0 +1,207 @@
+//! Restores a site beside the original: `…R0`, `…R1` and so on, read-only in the end.
+
+use std::collections::{BTreeSet, HashSet};
+
+use holdfast_connector::{ConnectorError, Drive, NewSite, Site};
+use holdfast_domain::{RestorePoint, RestoredSite};
+use holdfast_store::ItemFailure;
+
+use super::apply::{Destination, apply};
+use super::compare::{Live, Roots, compare, list_library};
+use super::in_place::library_failure;
+use super::plan::{Pictures, Plan, live_path, plan, target_path};
+use super::source::{PermissionReader, Picture};
+use super::{PASSES, RestoreTask, Restored};
+use crate::backup::layout::LibraryRecord;
+use crate::error::JobError;
+use crate::observer::Progress;
+
+/// Names tried before old copies must be cleaned up.
+const NEW_SITES: u32 = 1000;
+
+pub(crate) async fn restore_to_new_site(
+    mut task: RestoreTask<'_>,
+    point: &RestorePoint,
+) -> Result<Restored, JobError> {
+    let picture = Picture::open(&task.run.repository, point).await?;
+    let site = make_site(&mut task, &picture).await?;
+    let run = &task.run;
+    // A killed attempt may have locked it already. A tenant that cannot lock cannot unlock either.
+    match run.connector.lock_site(&site.id, false).await {
+        Ok(()) | Err(ConnectorError::NotSupported(_) | ConnectorError::AccessDenied) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut failures = Vec::new();
+    let libraries = make_libraries(&task, &picture, &site, &mut failures).await?;
+    for (record, drive) in &libraries {
+        failures.extend(restore_library(&task, &picture, record, drive).await?);
+    }
+    match run.connector.lock_site(&site.id, true).await {
+        Ok(()) => {}
+        Err(error @ ConnectorError::Unavailable { .. }) => return Err(error.into()),
+        Err(error) => failures.push(ItemFailure {
+            path: String::new(),
+            code: "siteNotLocked".to_owned(),
+            message: format!("The new site could not be made read-only: {error}."),
+        }),
+    }
+    Ok(Restored {
+        site: RestoredSite { id: site.id, name: site.display_name, web_url: site.web_url },
+        failures,
+    })
+}
+
+/// The site whose path an earlier attempt noted, or one at the first free path. The path is noted before the site is
+/// made, so that a kill between the two leaves no second site.
+async fn make_site(task: &mut RestoreTask<'_>, picture: &Picture) -> Result<Site, JobError> {
+    let (host, original) = picture.record.host_and_path();
+    let connector = task.run.connector.clone();
+    if task.progress.new_site_path.is_none() {
+        // The tenant's root has no name of its own to append to.
+        let original = if original.is_empty() { "/sites/root".to_owned() } else { original };
+        for number in 0..NEW_SITES {
+            let path = format!("{original}R{number}");
+            if connector.site_by_path(&host, &path).await?.is_none() {
+                task.progress.new_site_path = Some(path);
+                break;
+            }
+        }
+        if task.progress.new_site_path.is_none() {
+            return Err(JobError::give_up(
+                "ArtifactCannotBeRestored",
+                format!("All {NEW_SITES} names for a new site are taken."),
+            ));
+        }
+        task.save_progress().await?;
+    }
+    let path = task.progress.new_site_path.clone().expect("noted above");
+    if let Some(site) = connector.site_by_path(&host, &path).await? {
+        return Ok(site);
+    }
+    task.run.keeper.lease()?;
+    let number = path.rsplit('R').next().unwrap_or_default().to_owned();
+    let display_name = format!("{} R{number}", picture.record.site_display_name);
+    Ok(connector.create_site(NewSite { host, path, display_name }).await?)
+}
+
+/// The new site's libraries, one for each of the point's, and no other.
+async fn make_libraries(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    site: &Site,
+    failures: &mut Vec<ItemFailure>,
+) -> Result<Vec<(LibraryRecord, Drive)>, JobError> {
+    let connector = &*task.run.connector;
+    let mut present = connector.drives(&site.id).await?;
+    let mut libraries = Vec::new();
+    for record in &picture.record.libraries {
+        let found = present
+            .iter()
+            .position(|drive| drive.name.to_lowercase() == record.name.to_lowercase());
+        let made = match found {
+            Some(position) => Ok(present.swap_remove(position)),
+            None => connector.create_library(&site.id, &record.name).await,
+        };
+        match made {
+            Ok(drive) => libraries.push((record.clone(), drive)),
+            Err(error) => failures.push(library_failure(&record.name, &error)?),
+        }
+    }
+    for extra in present {
+        if let Err(error) = connector.delete_library(&site.id, &extra.id).await {
+            failures.push(library_failure(&extra.name, &error)?);
+        }
+    }
+    Ok(libraries)
+}
+
+async fn restore_library(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    record: &LibraryRecord,
+    drive: &Drive,
+) -> Result<Vec<ItemFailure>, JobError> {
+    let run = &task.run;
+    let mut failed = Vec::new();
+    for _ in 0..PASSES {
+        let (pictures, plan) = plan_library(task, picture, record, drive).await?;
+        if plan.is_empty() {
+            return Ok(stale(&plan, record));
+        }
+        let (items, bytes) = plan.totals(&pictures);
+        run.shared.observer.observe(run.unit, Progress::Planned { items, bytes });
+        let destination = Destination {
+            shared: run.shared,
+            keeper: run.keeper,
+            connector: &*run.connector,
+            repository: &run.repository,
+            unit: run.unit,
+            drive: &drive.id,
+            library: &record.name,
+            is_units_own: false,
+        };
+        failed = apply(&destination, &pictures, plan).await?;
+    }
+    let (pictures, plan) = plan_library(task, picture, record, drive).await?;
+    let remaining = remaining(&pictures, &plan, &record.name)
+        .into_iter()
+        .filter(|failure| !failed.iter().any(|known| known.path == failure.path))
+        .collect::<Vec<_>>();
+    failed.extend(remaining);
+    failed.extend(stale(&plan, record));
+    Ok(failed)
+}
+
+async fn plan_library(
+    task: &RestoreTask<'_>,
+    picture: &Picture,
+    record: &LibraryRecord,
+    drive: &Drive,
+) -> Result<(Pictures, Plan), JobError> {
+    let run = &task.run;
+    let live = Live::Listed(list_library(&*run.connector, &drive.id).await?);
+    let mut permissions = PermissionReader::open(&run.repository, picture, &record.folder).await?;
+    let roots = Roots {
+        drive: drive.id.clone(),
+        root: drive.root.clone(),
+        target_root_id: record.root_item_id.clone(),
+        target_tree: picture.library(&record.folder)?,
+        live_tree: None,
+    };
+    let pictures = compare(&run.repository, &mut permissions, &live, &roots).await?;
+    let plan = plan(&pictures, &drive.root, &HashSet::new());
+    Ok((pictures, plan))
+}
+
+/// Items of which the point has an older version only.
+fn stale(plan: &Plan, record: &LibraryRecord) -> Vec<ItemFailure> {
+    let message = "The restore point has an older version only; it was restored.";
+    plan.left_alone
+        .iter()
+        .map(|left| ItemFailure {
+            path: format!("{}/{}", record.name, left.path),
+            code: left.why.to_owned(),
+            message: message.to_owned(),
+        })
+        .collect()
+}
+
+/// What a plan would still do, as failures: after the last pass nothing should be left.
+pub(super) fn remaining(pictures: &Pictures, plan: &Plan, library: &str) -> Vec<ItemFailure> {
+    let targets = plan.folders.iter().chain(&plan.files).map(|step| &step.target);
+    let targets = targets
+        .chain(plan.folder_times.iter().map(|(target, _)| target))
+        .chain(plan.permissions.iter().map(|step| &step.target));
+    let mut paths: BTreeSet<String> = targets.map(|target| target_path(pictures, target)).collect();
+    paths.extend(
+        plan.delete_first.iter().chain(&plan.delete_last).map(|live| live_path(pictures, live)),
+    );
+    paths
+        .into_iter()
+        .map(|path| ItemFailure {
+            path: format!("{library}/{path}"),
+            code: "notEqual".to_owned(),
+            message: "The item differs from the restore point after the restore.".to_owned(),
+        })
+        .collect()
+}
