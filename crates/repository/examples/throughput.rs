@@ -2,7 +2,9 @@
 //!
 //! - `throughput generate office|mail FOLDER [BYTES]` makes sample files, mostly unlike each other;
 //! - `throughput write FOLDER REPOSITORY [LEVEL]` backs them up into a new repository;
+//! - `throughput write-loaded FOLDER REPOSITORY` does so after loading them all, to measure the repository alone;
 //! - `throughput read REPOSITORY` reads every file of it, verified, to nowhere;
+//! - `throughput check REPOSITORY` checks it with all data;
 //! - `throughput index REPOSITORY BLOBS` makes an index that names so many blobs, then opens it.
 //!
 //! The secret of these repositories is a constant: they hold nothing but samples.
@@ -32,9 +34,10 @@ async fn main() -> Result<(), Failure> {
     match arguments[..] {
         ["generate", kind, folder] => generate(kind, Path::new(folder), 1 << 30),
         ["generate", kind, folder, bytes] => generate(kind, Path::new(folder), bytes.parse()?),
-        ["write", folder, repository] => write(folder.into(), Path::new(repository), 3).await,
+        ["write", folder, repository] => write(folder, repository, 3, false).await,
+        ["write-loaded", folder, repository] => write(folder, repository, 3, true).await,
         ["write", folder, repository, level] => {
-            write(folder.into(), Path::new(repository), level.parse()?).await
+            write(folder, repository, level.parse()?, false).await
         }
         ["read", repository] => read(Path::new(repository)).await,
         ["check", repository] => check(Path::new(repository)).await,
@@ -52,22 +55,29 @@ async fn open(folder: &Path) -> Result<Repository, Failure> {
     Ok(Repository::open(store, &secret(), RepositoryOptions::default()).await?)
 }
 
-async fn write(source: PathBuf, folder: &Path, level: i32) -> Result<(), Failure> {
-    let store = local_store(folder)?;
+async fn write(source: &str, folder: &str, level: i32, is_loaded: bool) -> Result<(), Failure> {
+    let store = local_store(Path::new(folder))?;
     let options = RepositoryOptions { compression_level: level, ..RepositoryOptions::default() };
     let repository = Repository::init(store, &secret(), options).await?;
-    let files = list_files(&source)?;
+    let mut files = Vec::new();
+    for path in list_files(Path::new(source))? {
+        let loaded = if is_loaded { Some(Bytes::from(std::fs::read(&path)?)) } else { None };
+        files.push((path, loaded));
+    }
     let count = files.len();
+    let cpu_seconds = cpu_seconds_used();
     let start = Instant::now();
     let writer = repository.writer();
     let nodes: Vec<Node> = stream::iter(files.into_iter().enumerate())
-        .map(|(number, path)| {
+        .map(|(number, (path, loaded))| {
             let writer = writer.clone();
             async move {
-                let stored =
-                    tokio::spawn(
-                        async move { writer.store_file(Box::pin(read_pieces(path))).await },
-                    );
+                let stored = tokio::spawn(async move {
+                    match loaded {
+                        Some(content) => writer.store_file(stream::iter([Ok(content)])).await,
+                        None => writer.store_file(Box::pin(read_pieces(path))).await,
+                    }
+                });
                 let stored = stored.await??;
                 let name = format!("{number:08}");
                 Ok::<_, Failure>(Node::file(
@@ -101,7 +111,7 @@ async fn write(source: PathBuf, folder: &Path, level: i32) -> Result<(), Failure
     };
     repository.save_snapshot(&snapshot).await?;
     report("write", start, count, bytes);
-    println!("{summary:?}");
+    println!("{:.2} s of CPU, {summary:?}", cpu_seconds_used() - cpu_seconds);
     Ok(())
 }
 
@@ -189,6 +199,14 @@ fn report(what: &str, start: Instant, files: usize, bytes: u64) {
         files as f64 / seconds,
         peak_memory_kib() / 1024
     );
+}
+
+/// Seconds that all threads have computed, where Linux tells, by its usual 100 ticks in a second.
+fn cpu_seconds_used() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// The most memory that the process has had resident, where Linux tells.

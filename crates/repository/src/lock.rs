@@ -189,3 +189,66 @@ async fn write_lock(
     storage::put(&*shared.store, &storage::file_path(storage::LOCKS, id), sealed).await?;
     Ok(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RepositoryOptions, RepositorySecret};
+    use object_store::memory::InMemory;
+
+    fn owner(name: &str) -> LockOwner {
+        LockOwner { hostname: name.to_owned(), username: "someone".to_owned(), pid: 7 }
+    }
+
+    async fn repository() -> Repository {
+        let secret = RepositorySecret::generate().unwrap();
+        let options = RepositoryOptions::default();
+        Repository::init(Arc::new(InMemory::new()), &secret, options).await.unwrap()
+    }
+
+    async fn lock_exclusively(repository: &Repository, time: Timestamp) {
+        let json = format!(
+            r#"{{"time":"{time}","exclusive":true,"hostname":"h","username":"u","pid":42,"uid":1000}}"#
+        );
+        let (id, sealed) = repository.shared.seal_named(json.as_bytes()).unwrap();
+        let path = storage::file_path(storage::LOCKS, LockId::from_bytes(id));
+        storage::put(&*repository.shared.store, &path, sealed).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_fresh_exclusive_lock_refuses_and_a_stale_one_does_not() {
+        let repository = repository().await;
+        let now: Timestamp = "2024-01-01T12:00:00Z".parse().unwrap();
+        lock_exclusively(&repository, now - SignedDuration::from_mins(31)).await;
+        let lock = repository.lock(now, owner("a")).await.unwrap();
+        lock.release().await.unwrap();
+        let taken = now - SignedDuration::from_mins(29);
+        lock_exclusively(&repository, taken).await;
+        match repository.lock(now, owner("a")).await {
+            Err(RepositoryError::ExclusivelyLocked { hostname, pid, since, .. }) => {
+                assert_eq!((hostname.as_str(), pid, since), ("h", 42, taken));
+            }
+            _ => panic!("the exclusive lock was overlooked"),
+        }
+        // Nothing of the attempt is left.
+        assert!(repository.list_locks().await.unwrap().iter().all(|lock| lock.is_exclusive));
+    }
+
+    #[tokio::test]
+    async fn shared_locks_get_along_and_a_dead_one_can_be_removed() {
+        let repository = repository().await;
+        let now = Timestamp::UNIX_EPOCH;
+        let dead = repository.lock(now, owner("dead")).await.unwrap().id();
+        let mut alive = repository.lock(now, owner("alive")).await.unwrap();
+        assert_eq!(repository.list_locks().await.unwrap().len(), 2);
+        repository.remove_lock(&dead).await.unwrap();
+        repository.remove_lock(&dead).await.unwrap();
+        alive.refresh(now + SignedDuration::from_mins(10)).await.unwrap();
+        let locks = repository.list_locks().await.unwrap();
+        assert_eq!(locks.len(), 1);
+        assert_eq!((&locks[0].owner, locks[0].id), (&owner("alive"), alive.id()));
+        // Someone took it away: its holder learns it.
+        repository.remove_lock(&alive.id()).await.unwrap();
+        assert!(matches!(alive.refresh(now).await, Err(RepositoryError::NotFound { .. })));
+    }
+}

@@ -17,7 +17,7 @@ use crate::repository::Shared;
 use crate::writer::Writer;
 
 /// Content that arrives before the cutter looks for a cut.
-const READ_STEP_BYTES: usize = 2 << 20;
+const READ_STEP_BYTES: usize = 1 << 20;
 /// Chunks of one file in the pool at the same time; enough for all threads to help with a single file.
 const CHUNKS_IN_FLIGHT: usize = 6;
 
