@@ -13,6 +13,10 @@ mod answer;
 mod artifacts;
 mod call;
 mod caller;
+#[cfg(test)]
+mod caller_tests;
+#[cfg(test)]
+mod contract_tests;
 mod dispatch;
 mod extract;
 #[cfg(test)]

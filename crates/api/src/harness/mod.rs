@@ -20,7 +20,9 @@ use holdfast_testkit::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub(crate) use tokens::{APP, ISSUER, OTHER_TENANT, TENANT, Token};
+pub(crate) use tokens::{
+    APP, ISSUER, OTHER_TENANT, PERMISSIONS, TENANT, Token, jwks, public_key_as_secret,
+};
 
 use crate::{ApiOptions, TrustedIssuer};
 

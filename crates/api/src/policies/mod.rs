@@ -130,3 +130,6 @@ fn refuse_unserved(call: &Call, body: &mut JsonObject) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

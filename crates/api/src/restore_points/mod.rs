@@ -53,3 +53,6 @@ fn check_expands(call_options: &[Expand]) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

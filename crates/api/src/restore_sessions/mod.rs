@@ -45,3 +45,6 @@ async fn entity(
     body.insert("@odata.context".to_owned(), json!(call.context("/restoreSessions/$entity")));
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests;

@@ -444,3 +444,6 @@ fn failure(call: &Call, id: Option<&str>, why: &str, operation: &'static str) ->
     failed.id = id.map(str::to_owned);
     json!(failed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,3 +2,6 @@
 
 pub(crate) mod enable;
 pub(crate) mod get;
+
+#[cfg(test)]
+mod tests;

@@ -2,3 +2,6 @@
 
 pub(crate) mod get;
 pub(crate) mod list;
+
+#[cfg(test)]
+mod tests;

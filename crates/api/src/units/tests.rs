@@ -1,0 +1,173 @@
+//! Units by every path, and queries on them.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, Token, site};
+
+#[tokio::test]
+async fn the_same_unit_by_every_path() {
+    let harness = Harness::new().await;
+    let (unit, _) = harness.protected(&[1]).await[0];
+    let policy = Harness::id(&harness.get("/protectionPolicies").await.ok()["value"][0]);
+    let below = format!("/sharePointProtectionPolicies/{policy}/siteProtectionUnits");
+    let plain = harness.get(&format!("/protectionUnits/{unit}")).await.ok();
+    for path in [
+        format!("/protectionUnits/{unit}/microsoft.graph.siteProtectionUnit"),
+        format!("/protectionUnits('{unit}')/graph.siteProtectionUnit"),
+        format!("/siteProtectionUnits/{unit}"),
+        format!("{below}/{unit}"),
+    ] {
+        assert_eq!(harness.get(&path).await.ok(), plain, "{path}");
+    }
+    for path in [
+        "/protectionUnits",
+        "/protectionUnits/graph.siteProtectionUnit",
+        "/siteProtectionUnits",
+        &below,
+    ] {
+        let list = harness.get(path).await.ok();
+        assert_eq!(list["value"][0]["id"], unit.to_string(), "{path}");
+        let count = harness.get(&format!("{path}/$count")).await;
+        assert_eq!((count.text.as_str(), count.header("content-type")), ("1", "text/plain"));
+    }
+    // Case I01: another workload's cast.
+    for path in ["graph.driveProtectionUnit", "microsoft.graph.mailboxProtectionUnit"] {
+        let list = harness.get(&format!("/protectionUnits/{path}?$count=true&$top=5")).await.ok();
+        assert_eq!((&list["value"], &list["@odata.count"]), (&json!([]), &json!(0)));
+        let reply = harness.get(&format!("/protectionUnits/{unit}/{path}")).await;
+        reply.refused(404, "ProtectionUnitNotFound");
+    }
+    harness
+        .get(&format!("/driveProtectionUnits/{unit}"))
+        .await
+        .refused(404, "ProtectionUnitNotFound");
+    harness.get("/protectionUnits/x").await.refused(400, "InvalidProtectionUnitId");
+    let other = harness.policy(&[2]).await;
+    let path = format!("/sharePointProtectionPolicies/{other}/siteProtectionUnits/{unit}");
+    harness.get(&path).await.refused(404, "ProtectionUnitNotFound");
+}
+
+#[tokio::test]
+async fn names_are_for_users_only() {
+    let harness = Harness::new().await;
+    harness.protected(&[1]).await;
+    let read = |token: Token, path: &'static str| {
+        let harness = &harness;
+        async move { harness.by(&token, Method::GET, path, &Value::Null).await }
+    };
+    let list = read(Token::delegated(), "/siteProtectionUnits").await.ok();
+    assert_eq!(list["value"][0]["siteName"], "Site");
+    let list = read(Token::application(), "/siteProtectionUnits").await.ok();
+    assert!(list["value"][0].get("siteName").is_none());
+    // A filter would tell as well.
+    for query in [
+        "/siteProtectionUnits?$filter=siteName eq 'Site'",
+        "/siteProtectionUnits?$orderby=siteWebUrl",
+    ] {
+        read(Token::delegated(), query).await.ok();
+        read(Token::application(), query).await.refused(400, "BadRequest");
+    }
+    let found =
+        read(Token::delegated(), "/siteProtectionUnits?$filter=contains(siteWebUrl,'SITES')")
+            .await
+            .ok();
+    assert_eq!(found["value"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn pages_follow_links_and_miss_nothing() {
+    let harness = Harness::new().await;
+    let sites: Vec<u32> = (0..7).collect();
+    harness.policy(&sites).await;
+    for query in [
+        "$top=3",
+        "$top=3&$orderby=siteId desc,createdDateTime",
+        "%24top=1&$filter=status%20eq%20'unprotected'&$select=id,siteId",
+        "$top=7",
+    ] {
+        let mut path = format!("/siteProtectionUnits?$count=true&{query}");
+        let (mut seen, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = harness.get(&path).await.ok();
+            assert_eq!(page["@odata.count"], 7, "{query}");
+            let rows = page["value"].as_array().expect("a list");
+            assert!(!rows.is_empty(), "{query}: case I04, no empty page with a link");
+            seen.extend(rows.iter().map(|row| row["siteId"].as_str().expect("text").to_owned()));
+            if query.contains("select") {
+                assert!(rows[0].get("status").is_none());
+            }
+            pages += 1;
+            let Some(link) = page["@odata.nextLink"].as_str() else { break };
+            path = link.strip_prefix("https://localhost:8443").expect("absolute").to_owned();
+        }
+        if query.contains("desc") {
+            assert!(seen.is_sorted_by(|left, right| left > right), "{query}");
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 7, "{query} in {pages} pages");
+    }
+    let empty = harness.get("/siteProtectionUnits?$top=0&$count=true").await.ok();
+    assert_eq!((&empty["value"], &empty["@odata.count"]), (&json!([]), &json!(7)));
+    assert!(empty.get("@odata.nextLink").is_none());
+}
+
+#[tokio::test]
+async fn filters_find_what_they_say() {
+    let harness = Harness::new().await;
+    harness.policy(&[1, 2, 3]).await;
+    let unit = Harness::id(&harness.get("/siteProtectionUnits").await.ok()["value"][0]);
+    let (one, two) = (site(1), site(2));
+    for (filter, expected) in [
+        (format!("siteId eq '{one}'"), 1),
+        (format!("siteId ne '{one}'"), 2),
+        (format!("siteId in ('{one}', '{two}')"), 2),
+        (format!("not (siteId eq '{one}' or siteId eq '{two}')"), 1),
+        (format!("id eq {unit}"), 1),
+        (format!("id eq '{}'", unit.to_uppercase()), 1),
+        ("startswith(siteId,'CONTOSO')".to_owned(), 3),
+        ("endswith(siteId,'x')".to_owned(), 0),
+        ("status eq 'unprotected'".to_owned(), 3),
+        ("status in ('protected','offboarded')".to_owned(), 0),
+        ("policyId ne null and policyId ne ''".to_owned(), 3),
+        ("policyId eq null".to_owned(), 0),
+        ("createdDateTime le 2026-03-04T10:15:30Z".to_owned(), 3),
+        ("createdDateTime gt 2026-03-04T11:15:30.0%2B01:00".to_owned(), 0),
+    ] {
+        let list = harness.get(&format!("/protectionUnits?$filter={filter}")).await.ok();
+        assert_eq!(list["value"].as_array().map(Vec::len), Some(expected), "{filter}");
+        let count = harness.get(&format!("/protectionUnits/$count?$filter={filter}")).await;
+        assert_eq!(count.text, expected.to_string(), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn queries_that_cannot_be_answered_are_refused_by_name() {
+    let harness = Harness::new().await;
+    let long = vec!["id eq 'x'"; 101].join(" or ");
+    let token = "W10";
+    for (query, code, word) in [
+        ("$filter=colour eq 'red'", "BadRequest", "colour"),
+        ("$filter=status gt 'protected'", "BadRequest", "status"),
+        ("$filter=status eq 'unknownFutureValue'", "BadRequest", "unknownFutureValue"),
+        ("$filter=status eq 5", "BadRequest", "status"),
+        ("$filter=createdDateTime eq 'x'", "BadRequest", "createdDateTime"),
+        ("$filter=startswith(status,'p')", "BadRequest", "status"),
+        ("$filter=id eq", "BadRequest", "$filter"),
+        (&format!("$filter={long}"), "FilterLengthExceeded", "$filter"),
+        ("$orderby=colour", "BadRequest", "colour"),
+        ("$select=colour", "BadRequest", "colour"),
+        ("$expand=policy", "BadRequest", "policy"),
+        ("$top=1000", "BadRequest", "$top"),
+        ("$skip=1", "BadRequest", "$skip"),
+        ("$search=x", "BadRequest", "$search"),
+        (&format!("$skiptoken={token}"), "BadRequest", "$skiptoken"),
+        ("$skiptoken=W10&$top=5", "BadRequest", "$top"),
+        ("$top=%FF", "BadRequest", "UTF-8"),
+    ] {
+        let message = harness.get(&format!("/protectionUnits?{query}")).await.refused(400, code);
+        assert!(message.contains(word), "{query}: {message}");
+    }
+    harness.get("/protectionUnits/$count?$top=5").await.refused(400, "BadRequest");
+}
