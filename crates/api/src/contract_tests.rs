@@ -367,10 +367,13 @@ async fn answers_have_graphs_shapes() {
 #[tokio::test]
 async fn published_examples_are_answered_in_kind() {
     let harness = Harness::new().await;
-    let points = harness.protected(&[1, 2, 3]).await;
-    let protected = Harness::id(&harness.get("/protectionPolicies").await.ok()["value"][0]);
-    let session = harness.draft(&[points[0].1, points[1].1]).await;
     let policy = harness.policy(&[8, 9]).await;
+    // Lists show the newest first: those whose names are known.
+    harness.clock.advance(std::time::Duration::from_secs(1));
+    let points = harness.protected(&[1, 2, 3]).await;
+    let unit = harness.get(&format!("/protectionUnits/{}", points[0].0)).await.ok();
+    let protected = unit["policyId"].as_str().expect("an id").to_owned();
+    let session = harness.draft(&[points[0].1, points[1].1]).await;
     let ids: Vec<String> = {
         let path = format!("/sharePointProtectionPolicies/{policy}/siteProtectionUnits");
         let list = harness.get(&path).await.ok();
@@ -378,6 +381,19 @@ async fn published_examples_are_answered_in_kind() {
     };
     let artifacts = harness.artifact_ids(&session).await;
     let cases: Vec<(&str, Method, String, Value)> = vec![
+        ("siteProtectionUnits.list", Method::GET, "/siteProtectionUnits".to_owned(), Value::Null),
+        (
+            "protectionUnits.get",
+            Method::GET,
+            format!("/protectionUnits/{}", points[0].0),
+            Value::Null,
+        ),
+        (
+            "protectionUnits.asSiteProtectionUnit.list",
+            Method::GET,
+            "/protectionUnits/microsoft.graph.siteProtectionUnit".to_owned(),
+            Value::Null,
+        ),
         ("enable", Method::POST, "/enable".to_owned(), json!({ "appOwnerTenantId": KEY })),
         ("backupRestore.get", Method::GET, String::new(), Value::Null),
         ("protectionPolicies.list", Method::GET, "/protectionPolicies".to_owned(), Value::Null),
@@ -406,19 +422,6 @@ async fn published_examples_are_answered_in_kind() {
             "sharePointProtectionPolicies.siteProtectionUnits.list",
             Method::GET,
             format!("/sharePointProtectionPolicies/{protected}/siteProtectionUnits"),
-            Value::Null,
-        ),
-        ("siteProtectionUnits.list", Method::GET, "/siteProtectionUnits".to_owned(), Value::Null),
-        (
-            "protectionUnits.get",
-            Method::GET,
-            format!("/protectionUnits/{}", points[0].0),
-            Value::Null,
-        ),
-        (
-            "protectionUnits.asSiteProtectionUnit.list",
-            Method::GET,
-            "/protectionUnits/microsoft.graph.siteProtectionUnit".to_owned(),
             Value::Null,
         ),
         (

@@ -66,7 +66,6 @@ pub(crate) struct Shared {
 pub(crate) type App = Arc<Shared>;
 
 /// The API as a router. It answers only paths that [`serves`] accepts; all others get Graph's 404.
-#[must_use]
 pub fn router(options: ApiOptions) -> Router {
     let app: App = Arc::new(Shared {
         verifier: caller::TokenVerifier::new(options.issuers),

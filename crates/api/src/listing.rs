@@ -272,17 +272,17 @@ fn value(name: &str, kind: FieldKind, literal: Literal) -> Result<StoredValue, P
         (FieldKind::Time, Literal::Text(text)) => text
             .parse()
             .map(StoredValue::Time)
-            .map_err(|_| refused(&name, "must be compared with a date and time")),
+            .map_err(|_| refused(name, "must be compared with a date and time")),
         (FieldKind::Member(is_member), Literal::Text(text)) => {
             if is_member(&text) {
                 Ok(StoredValue::Text(text))
             } else {
-                Err(refused(&name, &format!("has no member '{text}'")))
+                Err(refused(name, &format!("has no member '{text}'")))
             }
         }
-        (FieldKind::Time, _) => Err(refused(&name, "must be compared with a date and time")),
+        (FieldKind::Time, _) => Err(refused(name, "must be compared with a date and time")),
         (FieldKind::Text | FieldKind::Id | FieldKind::Member(_), _) => {
-            Err(refused(&name, "must be compared with a quoted text"))
+            Err(refused(name, "must be compared with a quoted text"))
         }
     }
 }

@@ -92,14 +92,11 @@ pub(crate) async fn search_restore_points(call: Call) -> Result<Answer, Problem>
 fn read(call: &Call) -> Result<Search, Problem> {
     let mut body = call.json(CODE)?;
     let units = read_units(&mut body)?;
-    let period = match body.take("protectionTimePeriod") {
-        Some(period @ Value::Object(_)) => period,
-        Some(_) | None => {
-            return Err(body.refuse(
-                "protectionTimePeriod",
-                "is required: an object with startDateTime and endDateTime",
-            ));
-        }
+    let Some(period @ Value::Object(_)) = body.take("protectionTimePeriod") else {
+        return Err(body.refuse(
+            "protectionTimePeriod",
+            "is required: an object with startDateTime and endDateTime",
+        ));
     };
     let mut period = JsonObject::from_value(period, "protectionTimePeriod".to_owned(), CODE)?;
     period.check_type("timePeriod")?;

@@ -49,7 +49,7 @@ enum StatusWish {
 
 enum Change {
     Add(Wanted),
-    Change { id: String, point: Option<RestorePointId>, destination: Option<DestinationType> },
+    Modify { id: String, point: Option<RestorePointId>, destination: Option<DestinationType> },
     Remove { id: String },
 }
 
@@ -242,13 +242,13 @@ fn read_changes(items: Value) -> Result<Vec<Change>, Problem> {
             item.check_type("siteRestoreArtifact")?;
             let (point, destination) = (take_point(&mut item)?, take_destination(&mut item)?);
             finish(item)?;
-            Change::Change { id, point, destination }
+            Change::Modify { id, point, destination }
         } else {
             let wanted = read_artifact(item)?;
             added.push(wanted);
             Change::Add(wanted)
         };
-        if let Change::Change { id, .. } | Change::Remove { id } = &change {
+        if let Change::Modify { id, .. } | Change::Remove { id } = &change {
             let id = id.to_ascii_lowercase();
             if named.contains(&id) {
                 return Err(Problem::new(
@@ -319,7 +319,7 @@ async fn apply(
     for (index, change) in ordered {
         let done = match change {
             Change::Add(wanted) => add(tx, call, session, index, wanted).await?,
-            Change::Change { id, point, destination } => {
+            Change::Modify { id, point, destination } => {
                 change_artifact(tx, call, session, index, &id, point, destination).await?
             }
             Change::Remove { id } => remove(tx, call, session, &id).await?,
