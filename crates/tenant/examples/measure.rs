@@ -102,6 +102,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     println!("download all       {:8.3} s, {read} bytes", start.elapsed().as_secs_f64());
+    let writer = tenant.mint_token(&TokenClaims::application("x", &["Files.ReadWrite.All"]));
+    let start = now();
+    let request = Request::delete(format!("{base}/root:/d0000"));
+    let request = request.header("authorization", format!("Bearer {writer}")).body(Body::empty())?;
+    let status = tenant.router().oneshot(request).await?.status();
+    println!("delete a folder    {:8.3} s, {status}", start.elapsed().as_secs_f64());
     let piece = vec![7; 1 << 20];
     let start = now();
     let mut hasher = QuickXorHasher::new();

@@ -75,6 +75,14 @@ impl Query {
         self.get("$count").is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// Asks for a count and as little else as possible.
+    pub(crate) fn count_only(&mut self) {
+        self.0.retain(|(name, _)| !matches!(name.as_str(), "$count" | "$top" | "$skiptoken"));
+        for (name, value) in [("$count", "true"), ("$top", "1")] {
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// The same options with `name` set to `value`, ready for a URL. `dropped` options are left out.
     pub(crate) fn link_with(&self, name: &str, value: &str, dropped: &[&str]) -> String {
         let mut text = String::new();

@@ -154,7 +154,7 @@ async fn serve(inner: &Arc<Inner>, request: Request) -> Answer<Reply> {
         };
     };
     let below = &raw_path.trim_start_matches('/')[prefix.len() - 1..];
-    let segments = path::parse_path(below)?;
+    let mut segments = path::parse_path(below)?;
     let caller = Caller::authenticate(inner, &parts.headers)?;
     let mut call = Call {
         tenant: Arc::clone(inner),
@@ -181,14 +181,31 @@ async fn serve(inner: &Arc<Inner>, request: Request) -> Answer<Reply> {
             return Err(Problem::bad_query("The request payload must be a JSON object."));
         }
     }
+    let count = call.method == Method::GET
+        && segments.pop_if(|last| *last == Segment::Text("$count".to_owned())).is_some();
+    if count {
+        call.query.count_only();
+    }
     // Most requests are a few short queries and run here; what may touch a whole drive gets a thread.
-    if routes::is_long(&call, &segments) {
+    let reply = if routes::is_long(&call, &segments) {
         tokio::task::spawn_blocking(move || routes::dispatch(&call, &segments))
             .await
-            .map_err(|error| Problem::internal(&error))?
+            .map_err(|error| Problem::internal(&error))??
     } else {
-        routes::dispatch(&call, &segments)
-    }
+        routes::dispatch(&call, &segments)?
+    };
+    if count { count_reply(reply).await } else { Ok(reply) }
+}
+
+/// `…/$count`: the number alone, as text.
+async fn count_reply(reply: Reply) -> Answer<Reply> {
+    let bytes = read(reply.into_body(), JSON_LIMIT_BYTES).await?;
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let count = body["@odata.count"].as_u64().ok_or_else(Problem::no_such_path)?;
+    let mut reply = Response::new(Body::from(count.to_string()));
+    let text = HeaderValue::from_static("text/plain");
+    reply.headers_mut().insert(header::CONTENT_TYPE, text);
+    Ok(reply)
 }
 
 /// Scheme and authority that the client used.

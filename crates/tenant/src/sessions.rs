@@ -301,6 +301,11 @@ async fn put_fragment(
         }
         return finished_reply(inner, origin, row, StatusCode::OK);
     }
+    let complete = session.total == Some(session.received);
+    if complete && start == session.last_start && Some(total) == session.total && end == total {
+        // All bytes are here but the commit failed or was killed: the repetition tries it again.
+        return commit(inner, origin, session, None).await;
+    }
     let length = u64::try_from(end - start).unwrap_or(0);
     if length >= FRAGMENT_LIMIT_BYTES {
         return Err(Problem::new(
@@ -407,7 +412,12 @@ fn commit_blocking(
             Content { sha256, quickxor, size: u64::try_from(session.received).unwrap_or(0) }
         }
         _ => {
-            let content = inner.content.adopt(&session_file(inner, &session.key))?;
+            // A kill after the file moved and before the row knew it: the client starts over.
+            let content = inner.content.adopt(&session_file(inner, &session.key));
+            let content = content.map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => no_session(),
+                _ => error.into(),
+            })?;
             inner.database.write(|tx| {
                 tx.execute(
                     "UPDATE upload_sessions SET sha256 = ?2, quickxor = ?3 WHERE secret_hash = ?1",

@@ -385,14 +385,25 @@ impl<'t> Change<'t> {
         if item.is_root() {
             return Err(Problem::invalid("The root cannot be deleted."));
         }
-        self.tx
-            .prepare_cached(
-                "WITH RECURSIVE subtree (id) AS (SELECT ?1 UNION ALL \
+        // The conditions on `state` are spelled as the partial indexes have them, or each step would scan the table.
+        let below = match state {
+            State::Purged => {
+                "SELECT items.id FROM items JOIN subtree ON items.parent = subtree.id \
+                 WHERE items.state = 0 UNION ALL \
                  SELECT items.id FROM items JOIN subtree ON items.parent = subtree.id \
-                 WHERE items.state < ?2) \
+                 WHERE items.state <> 0 AND items.state < 2"
+            }
+            State::Live | State::Recycled => {
+                "SELECT items.id FROM items JOIN subtree ON items.parent = subtree.id \
+                 WHERE items.state = 0"
+            }
+        };
+        self.tx
+            .prepare_cached(&format!(
+                "WITH RECURSIVE subtree (id) AS (SELECT ?1 UNION ALL {below}) \
                  UPDATE items SET state = ?2, etag = etag + 1, change_seq = ?3, changed_at = ?4 \
-                 WHERE id IN subtree",
-            )?
+                 WHERE id IN subtree"
+            ))?
             .execute(params![item.row, state.number(), self.seq, self.now])?;
         match item.parent {
             Some(parent) if item.state == State::Live => {
@@ -419,7 +430,7 @@ impl<'t> Change<'t> {
         self.tx.execute(
             "WITH RECURSIVE subtree (id) AS (SELECT ?1 UNION ALL \
              SELECT items.id FROM items JOIN subtree ON items.parent = subtree.id \
-             WHERE items.state = 1 AND items.change_seq = ?2) \
+             WHERE items.state <> 0 AND items.state = 1 AND items.change_seq = ?2) \
              UPDATE items SET state = 0, etag = etag + 1, change_seq = ?3, changed_at = ?4 \
              WHERE id IN subtree",
             params![item.row, deleted_in, self.seq, self.now],

@@ -259,12 +259,9 @@ async fn children_page_by_name() {
     let folder = h.folder(&root, "many").await;
     let url = format!("{}/items/{}", h.drive(), id(&folder));
     for i in 0..25 {
-        h.put(
-            &format!("{url}:/f{i:02}.txt:/content"),
-            format!("{}", "x".repeat(30 - i)).as_bytes(),
-        )
-        .await
-        .expect(201);
+        h.put(&format!("{url}:/f{i:02}.txt:/content"), "x".repeat(30 - i).as_bytes())
+            .await
+            .expect(201);
     }
     let names = |values: &[Value]| {
         values.iter().map(|v| v["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -275,6 +272,8 @@ async fn children_page_by_name() {
     let first =
         h.get(&format!("{url}/children?$top=7&$count=true&$select=name,size")).await.body(200);
     assert_eq!(first["@odata.count"], 25);
+    let count = h.get(&format!("{url}/children/$count")).await.expect(200);
+    assert_eq!((count.header("content-type"), &count.bytes[..]), ("text/plain", &b"25"[..]));
     let next = first["@odata.nextLink"].as_str().unwrap();
     assert!(next.starts_with("http://tenant.internal/v1.0/drives/"), "{next}");
     assert!(
