@@ -88,6 +88,8 @@ async fn every_operation_is_served_or_refused_by_name() {
 /// Operations served; documented or reading ones that are not; generic writes (the latter two counted for each version).
 const EXPECTED: (u32, u32, u32) = (72, 319, 158);
 
+type MakeToken = fn(&[&str]) -> Token;
+
 #[tokio::test]
 async fn every_operation_checks_its_permission() {
     let harness = Harness::new().await;
@@ -97,7 +99,7 @@ async fn every_operation_checks_its_permission() {
             let path = format!("{root}{}", filled(route.path));
             let reply = harness.send(route.method.clone(), &path, &[], Body::empty()).await;
             reply.refused(401, "InvalidAuthenticationToken");
-            let kinds: [(fn(&[&str]) -> Token, &Vec<String>); 2] = [
+            let kinds: [(MakeToken, &Vec<String>); 2] = [
                 (Token::delegated_with, &permissions.delegated),
                 (Token::application_with, &permissions.application),
             ];
