@@ -36,6 +36,12 @@ pub(crate) async fn create_policy_of_named_type(call: Call) -> Result<Answer, Pr
 
 pub(crate) async fn create_share_point_policy(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
+    if call.body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::new(
+            ErrorCode::InvalidCreateRequest,
+            "The body is missing: send the policy's displayName and siteProtectionUnits.",
+        ));
+    }
     let mut body = call.json(ErrorCode::InvalidCreateRequest)?;
     body.check_type("sharePointProtectionPolicy")?;
     let display_name = check_name(body.take_text("displayName")?)?;

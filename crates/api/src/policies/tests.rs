@@ -77,6 +77,8 @@ async fn create_refuses_what_the_contract_refuses() {
             harness.post("/sharePointProtectionPolicies", body.clone()).await.refused(status, code);
         assert!(message.contains(word), "{body}: {message}");
     }
+    let reply = harness.post("/sharePointProtectionPolicies", Value::Null).await;
+    assert!(reply.refused(400, "InvalidCreateRequest").contains("missing"));
     assert_eq!(harness.get("/protectionPolicies/$count").await.text, "0");
     assert_eq!(harness.get("/protectionUnits/$count").await.text, "0");
     let body = json!({ "displayName": "x".repeat(1024), "status": "active", "createdBy": {},
