@@ -3,6 +3,8 @@
 
 mod expression;
 mod options;
+#[cfg(test)]
+mod properties;
 
 pub use expression::{ComparisonOperator, Expression, Literal, TextFunction};
 pub use options::{Expand, Order, QueryOptions};
