@@ -116,6 +116,7 @@ pub(crate) struct ItemRenderer<'c> {
     site_id: String,
     web_url: String,
     paths: HashMap<i64, String>,
+    references: HashMap<i64, Value>,
     people: HashMap<i64, Value>,
 }
 
@@ -139,6 +140,7 @@ impl<'c> ItemRenderer<'c> {
             site_id: drive.site.id(),
             web_url: drive.web_url(),
             paths: HashMap::new(),
+            references: HashMap::new(),
             people: HashMap::new(),
         };
         for name in select::expanded(&call.query) {
@@ -178,17 +180,23 @@ impl<'c> ItemRenderer<'c> {
         Ok(identity)
     }
 
+    /// Siblings share it, so it is remembered by parent.
     fn parent_reference(&mut self, item: &Item) -> Answer<Value> {
+        let known = item.parent.and_then(|parent| self.references.get(&parent));
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
         let mut reference = json!({"driveType": self.drive.drive_type(), "driveId": self.drive.id});
         if let Some(parent_row) = item.parent {
             let parent =
                 items::by_row(self.connection, parent_row)?.ok_or_else(Problem::item_not_found)?;
             let path = self.path(parent_row)?;
+            let name = if parent.is_root() { &self.drive.name } else { &parent.name };
             reference["id"] = json!(ids::item_id(self.drive.list, parent.guid));
-            reference["name"] =
-                json!(if parent.is_root() { &self.drive.name } else { &parent.name });
+            reference["name"] = json!(name);
             reference["path"] = json!(format!("/drives/{}/root:{path}", self.drive.id));
             reference["siteId"] = json!(self.site_id);
+            self.references.insert(parent_row, reference.clone());
         }
         Ok(reference)
     }

@@ -144,11 +144,13 @@ CREATE TABLE upload_sessions (
     quickxor BLOB,
     finished_item INTEGER           -- kept a few minutes for clients that repeat the last fragment
 ) STRICT;
+CREATE INDEX upload_sessions_by_drive ON upload_sessions (drive);
 
 CREATE TABLE copies (
     secret_hash BLOB PRIMARY KEY,
     item INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE
 ) STRICT;
+CREATE INDEX copies_by_item ON copies (item);
 
 CREATE TABLE delta_rounds (
     id INTEGER PRIMARY KEY,
