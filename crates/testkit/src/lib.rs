@@ -1,5 +1,11 @@
 //! What tests of several crates share. Uses neither api nor engine.
 
+mod auto_clock;
 mod clock;
+mod faults;
+mod faulty_store;
 
+pub use auto_clock::AutoClock;
 pub use clock::ManualClock;
+pub use faults::{Fault, Faults};
+pub use faulty_store::FaultyStore;

@@ -1,0 +1,235 @@
+//! The truth: every point is the site as it was, and a restore gives the point, whatever happened in between.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use holdfast_domain::RestorePoint;
+
+use crate::edits::{Dice, Editor};
+use crate::state::SiteState;
+use crate::world::{Objects, Protected, World, WorldOptions};
+
+/// Points that are kept in mind to restore to.
+const REMEMBERED: usize = 12;
+
+/// How a walk goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk {
+    pub seed: u64,
+    /// Edits, points, restores and so on together. A walk with fewer steps is the beginning of one with more.
+    pub steps: u32,
+    /// Repositories are in a folder, where restic judges the last state.
+    pub in_folder: bool,
+}
+
+/// What a walk did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walked {
+    pub edits: u32,
+    pub points: u32,
+    pub restores_in_place: u32,
+    pub restores_to_new_sites: u32,
+    pub restarts: u32,
+    pub resyncs: u32,
+}
+
+struct Walker {
+    world: World,
+    protected: Protected,
+    editor: Editor,
+    dice: Dice,
+    points: Vec<(RestorePoint, SiteState)>,
+    new_sites: u32,
+    done: Walked,
+}
+
+/// Walks.
+///
+/// # Errors
+/// At the first thing that is not true, with the seed, the step and the last edits.
+pub async fn walk(walk: Walk) -> anyhow::Result<Walked> {
+    let mut options = WorldOptions::new(walk.seed);
+    if walk.in_folder {
+        options.objects = Objects::Folder;
+    }
+    let world = World::new(options).await?;
+    let protected = world.protected("truth").await?;
+    let editor = Editor::open(&world.node.graph, &protected.drive, &protected.root).await?;
+    let mut walker = Walker {
+        world,
+        protected,
+        editor,
+        dice: Dice::new(walk.seed),
+        points: Vec::new(),
+        new_sites: 0,
+        done: Walked::default(),
+    };
+    walker.check_point().await.context("the first point")?;
+    for step in 1..=walk.steps {
+        if let Err(error) = walker.step().await {
+            let log = &walker.editor.log;
+            let last = log[log.len().saturating_sub(40)..].join("\n");
+            return Err(
+                error.context(format!("seed {}, step {step}; the last edits:\n{last}", walk.seed))
+            );
+        }
+    }
+    walker.finish().await?;
+    Ok(walker.done)
+}
+
+impl Walker {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        match self.dice.below(1000) {
+            0..820 => {
+                self.world.clock.advance(Duration::from_millis(1_700));
+                self.editor.edit(&self.world.node.graph, &mut self.dice).await?;
+                self.done.edits += 1;
+                Ok(())
+            }
+            820..920 => self.check_point().await,
+            920..975 => self.restore_in_place().await,
+            975..980 => self.restore_to_new_site().await,
+            980..990 => {
+                self.note("restart");
+                self.done.restarts += 1;
+                self.world.restart().await
+            }
+            _ => {
+                self.note("the delta tokens expire");
+                self.done.resyncs += 1;
+                Ok(self.world.tenant.expire_delta_tokens(&holdfast_domain::DriveId::new(
+                    self.protected.drive.clone(),
+                ))?)
+            }
+        }
+    }
+
+    fn note(&mut self, what: impl Into<String>) {
+        self.editor.log.push(format!("-- {}", what.into()));
+    }
+
+    async fn read_live(&mut self) -> anyhow::Result<SiteState> {
+        let site = self.protected.site.clone();
+        self.world.read_site(&site).await
+    }
+
+    /// Makes a point and compares it with the site.
+    async fn check_point(&mut self) -> anyhow::Result<()> {
+        self.note("a point");
+        let live = self.read_live().await?;
+        let point =
+            self.world.make_point(self.protected.unit).await?.context("there is no point")?;
+        self.done.points += 1;
+        equal("the point and the site", &self.world.read_point(&point).await?, &live)?;
+        if self.points.last().is_none_or(|(last, _)| last.id != point.id) {
+            self.remember(point, live);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, point: RestorePoint, state: SiteState) {
+        if self.points.len() == REMEMBERED {
+            let forgotten = self.dice.below(REMEMBERED);
+            self.points.remove(forgotten);
+        }
+        self.points.push((point, state));
+    }
+
+    async fn restore_in_place(&mut self) -> anyhow::Result<()> {
+        let chosen = self.dice.below(self.points.len());
+        let (point, expected) = self.points[chosen].clone();
+        self.note(format!("restore in place to {}", point.protection_date_time));
+        let before = self.read_live().await?;
+        let ended = self.world.restore(&point, "inPlace").await?;
+        let after = self.read_live().await?;
+        equal("the restored site and the point", &after.without_ids(), &expected.without_ids())?;
+        ended.check_complete()?;
+        check_ids_survive(&before, &expected, &after)?;
+        self.done.restores_in_place += 1;
+        self.editor.reload(&self.world.node.graph).await?;
+        // The engine's own last picture of it must be the same.
+        let latest = self.world.latest(self.protected.unit).await?.context("there is no point")?;
+        equal(
+            "the point after the restore and the site",
+            &self.world.read_point(&latest).await?,
+            &after,
+        )
+    }
+
+    async fn restore_to_new_site(&mut self) -> anyhow::Result<()> {
+        let chosen = self.dice.below(self.points.len());
+        let (point, expected) = self.points[chosen].clone();
+        self.note(format!("restore to a new site as of {}", point.protection_date_time));
+        let before = self.read_live().await?;
+        let ended = self.world.restore(&point, "new").await?;
+        ended.check_complete()?;
+        let site = ended.artifact["restoredSiteId"].as_str().context("no new site")?.to_owned();
+        let url = ended.artifact["restoredSiteWebUrl"].as_str().unwrap_or_default();
+        let suffix = format!("truthR{}", self.new_sites);
+        anyhow::ensure!(url.ends_with(&suffix), "{url} does not end with {suffix}");
+        self.new_sites += 1;
+        let restored = self.world.read_site(&site).await?;
+        equal("the new site and the point", &restored.without_ids(), &expected.without_ids())?;
+        let refused = self
+            .world
+            .node
+            .graph
+            .patch(&drive_of(&self.world, &site).await?, "root", &serde_json::json!({"name": "x"}))
+            .await;
+        anyhow::ensure!(refused.is_err(), "the new site is not read-only");
+        equal("the original", &self.read_live().await?, &before)?;
+        self.done.restores_to_new_sites += 1;
+        Ok(())
+    }
+
+    /// All points are still what they were, and the repository is sound.
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        for (point, expected) in &self.points {
+            equal(
+                "an old point and the site of its time",
+                &self.world.read_point(point).await?,
+                expected,
+            )?;
+        }
+        let repository = self.world.repository(self.protected.unit).await?;
+        let report =
+            repository.check(holdfast_repository::CheckOptions { read_data: true }).await?;
+        anyhow::ensure!(report.is_sound(), "{:?}", report.problems);
+        Ok(())
+    }
+}
+
+async fn drive_of(world: &World, site: &str) -> anyhow::Result<String> {
+    let drives = world.node.graph.list(&format!("/v1.0/sites/{site}/drives")).await?;
+    Ok(drives[0]["id"].as_str().context("a drive's id")?.to_owned())
+}
+
+/// # Errors
+/// With what differs.
+pub fn equal(what: &str, left: &SiteState, right: &SiteState) -> anyhow::Result<()> {
+    let differences = left.differences(right);
+    anyhow::ensure!(differences.is_empty(), "{what} differ:\n  {}", differences.join("\n  "));
+    Ok(())
+}
+
+/// Whatever was there before and is in the point keeps its id.
+///
+/// # Errors
+/// With the path of one that did not.
+pub fn check_ids_survive(
+    before: &SiteState,
+    point: &SiteState,
+    after: &SiteState,
+) -> anyhow::Result<()> {
+    let before: BTreeMap<&str, bool> =
+        before.entries.values().map(|entry| (entry.id.as_str(), entry.content.is_none())).collect();
+    for (path, entry) in &point.entries {
+        if before.get(entry.id.as_str()) == Some(&entry.content.is_none()) {
+            let id = after.entries.get(path).map(|entry| entry.id.as_str());
+            anyhow::ensure!(id == Some(entry.id.as_str()), "{path} was {} and is {id:?}", entry.id);
+        }
+    }
+    Ok(())
+}

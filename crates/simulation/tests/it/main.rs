@@ -1,0 +1,5 @@
+//! The whole system under operations and faults.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod truth;
