@@ -9,7 +9,7 @@ use holdfast_store::{ItemFailure, ItemKind};
 
 use super::apply::{Destination, apply};
 use super::compare::{Live, Roots, compare, gaps_of};
-use super::plan::{Pictures, Plan, plan};
+use super::plan::{Pictures, Plan, fold, plan};
 use super::source::{PermissionReader, Picture};
 use super::{PASSES, RestoreTask, Restored};
 use crate::backup::back_up;
@@ -125,8 +125,7 @@ async fn match_libraries(
         }
     }
     for record in missing {
-        match live.iter().position(|drive| drive.name.to_lowercase() == record.name.to_lowercase())
-        {
+        match live.iter().position(|drive| fold(&drive.name) == fold(&record.name)) {
             Some(position) => matched.push((record.clone(), live.swap_remove(position))),
             None => {
                 outstanding.is_equal = false;

@@ -9,7 +9,7 @@ use holdfast_store::ItemFailure;
 use super::apply::{Destination, apply};
 use super::compare::{Live, Roots, compare, list_library};
 use super::in_place::library_failure;
-use super::plan::{Pictures, Plan, live_path, plan, target_path};
+use super::plan::{Pictures, Plan, fold, live_path, plan, target_path};
 use super::source::{PermissionReader, Picture};
 use super::{PASSES, RestoreTask, Restored};
 use crate::backup::layout::LibraryRecord;
@@ -95,9 +95,7 @@ async fn make_libraries(
     let mut present = connector.drives(&site.id).await?;
     let mut libraries = Vec::new();
     for record in &picture.record.libraries {
-        let found = present
-            .iter()
-            .position(|drive| drive.name.to_lowercase() == record.name.to_lowercase());
+        let found = present.iter().position(|drive| fold(&drive.name) == fold(&record.name));
         let made = match found {
             Some(position) => Ok(present.swap_remove(position)),
             None => connector.create_library(&site.id, &record.name).await,

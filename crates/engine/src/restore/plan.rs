@@ -117,9 +117,19 @@ impl Plan {
     }
 }
 
-/// Names are compared as SharePoint does: without regard to case.
-fn fold(name: &str) -> String {
-    name.to_lowercase()
+/// Names are compared as SharePoint does: without regard to case, each character by itself (`spec/graph-content-api.md`
+/// 8.5). A character whose upper case is more than one character stays as it is. Lower case would be another relation:
+/// it tells `ſ` from `s` and both forms of the small sigma from each other, and the service does not.
+pub(super) fn fold(name: &str) -> String {
+    name.chars()
+        .map(|character| {
+            let mut upper = character.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(single), None) => single,
+                _ => character,
+            }
+        })
+        .collect()
 }
 
 /// The steps from `pictures.live` to `pictures.target`. `root` is in neither. `gaps`: items of which the point lacks the
@@ -403,4 +413,69 @@ fn same_kind(target: &TargetItem, live: &CatalogueItem) -> bool {
         (TargetKind::Folder, ItemKind::Folder { .. })
             | (TargetKind::File { .. }, ItemKind::File { .. })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_domain::{DriveId, Timestamp};
+    use holdfast_store::FileContent;
+
+    use super::*;
+
+    fn times() -> Times {
+        let time = Timestamp::from_unix_seconds(1).expect("in range");
+        Times { created: time, modified: time }
+    }
+
+    fn target(id: &str, name: &str) -> (ItemId, TargetItem) {
+        let kind = TargetKind::File { size: 0, quick_xor_hash: String::new(), content: Vec::new() };
+        let item = TargetItem {
+            id: ItemId::new(id),
+            parent: ItemId::new("root"),
+            name: name.to_owned(),
+            times: times(),
+            kind,
+            permissions: None,
+            stale: false,
+        };
+        (ItemId::new(id), item)
+    }
+
+    fn live(id: &str, name: &str) -> (ItemId, CatalogueItem) {
+        let item = CatalogueItem {
+            drive: DriveId::new("drive"),
+            item: ItemId::new(id),
+            parent: Some(ItemId::new("root")),
+            name: name.to_owned(),
+            etag: String::new(),
+            created: times().created,
+            modified: times().modified,
+            kind: ItemKind::File {
+                size: 0,
+                quick_xor_hash: String::new(),
+                content: FileContent::Stored(Vec::new()),
+            },
+            permissions: None,
+            gap: None,
+        };
+        (ItemId::new(id), item)
+    }
+
+    #[test]
+    fn names_stand_in_each_others_way_as_the_service_compares_them() {
+        let check = |wanted: &str, present: &str, in_the_way: bool| {
+            let pictures = Pictures {
+                target: [target("a", wanted)].into(),
+                live: [live("a", "elsewhere"), live("b", present)].into(),
+            };
+            let plan = plan(&pictures, &ItemId::new("root"), &HashSet::new());
+            assert_eq!(!plan.delete_first.is_empty(), in_the_way, "{wanted} {present}");
+            assert_eq!(plan.delete_last.is_empty(), in_the_way, "{wanted} {present}");
+        };
+        check("Report", "REPORT", true);
+        check("slong", "\u{17f}long", true);
+        check("\u{3bf}\u{3b4}\u{3bf}\u{3c3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}", true);
+        check("stra\u{df}e", "STRASSE", false);
+        check("kelvin", "\u{212a}elvin", false);
+    }
 }
