@@ -19,8 +19,15 @@ pub(crate) struct Repositories {
     keys: KeyRing,
     objects: Arc<dyn ObjectStore>,
     options: RepositoryOptions,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// Counts the uses.
+    turn: u64,
     /// With the turn in which each was used last.
-    open: Mutex<(u64, HashMap<UnitId, (u64, Repository)>)>,
+    repositories: HashMap<UnitId, (u64, Repository)>,
 }
 
 impl Repositories {
@@ -29,7 +36,7 @@ impl Repositories {
         objects: Arc<dyn ObjectStore>,
         options: RepositoryOptions,
     ) -> Self {
-        Self { keys, objects, options, open: Mutex::new((0, HashMap::new())) }
+        Self { keys, objects, options, open: Mutex::default() }
     }
 
     fn place(&self, unit: UnitId) -> Arc<dyn ObjectStore> {
@@ -73,25 +80,25 @@ impl Repositories {
 
     /// Forgets the handle after a failure: what is in memory may not be what is stored.
     pub(crate) async fn close(&self, unit: UnitId) {
-        self.open.lock().await.1.remove(&unit);
+        self.open.lock().await.repositories.remove(&unit);
     }
 
     async fn known(&self, unit: UnitId) -> Option<Repository> {
-        let (turn, open) = &mut *self.open.lock().await;
-        *turn += 1;
-        let (used, repository) = open.get_mut(&unit)?;
-        *used = *turn;
+        let open = &mut *self.open.lock().await;
+        open.turn += 1;
+        let (used, repository) = open.repositories.get_mut(&unit)?;
+        *used = open.turn;
         Some(repository.clone())
     }
 
     async fn keep(&self, unit: UnitId, repository: Repository) {
-        let (turn, open) = &mut *self.open.lock().await;
-        if open.len() >= KEPT_OPEN
+        let Open { turn, repositories } = &mut *self.open.lock().await;
+        if repositories.len() >= KEPT_OPEN
             && let Some(oldest) =
-                open.iter().min_by_key(|(_, (used, _))| *used).map(|(unit, _)| *unit)
+                repositories.iter().min_by_key(|(_, (used, _))| *used).map(|(unit, _)| *unit)
         {
-            open.remove(&oldest);
+            repositories.remove(&oldest);
         }
-        open.insert(unit, (*turn, repository));
+        repositories.insert(unit, (*turn, repository));
     }
 }

@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Wiring: which parts make a process, and the commands that start one.
+
+mod cli;
+mod data_dir;
+mod demo;
+mod dev;
+mod embedded;
+mod listen;
+mod repository_key;
+mod tls;
+
+pub use cli::main;
+pub use data_dir::DataDir;
+pub use embedded::{Embedded, EmbeddedOptions};

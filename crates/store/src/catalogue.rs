@@ -67,6 +67,7 @@ pub struct ItemGap {
 
 /// One staged change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum StagedChange {
     Put(CatalogueItem),
     Remove { drive: DriveId, item: ItemId },

@@ -57,9 +57,10 @@ async fn wanted(
 ) -> Result<Option<Versioned<ProtectionUnit>>, JobError> {
     let mut tx = shared.store.begin().await?;
     let found = tx.unit(job.tenant, unit).await?;
-    match found.as_ref().map(|found| found.value.state) {
-        Some(UnitState::ProtectRequested | UnitState::Protected) => return Ok(found),
-        Some(_) | None => {}
+    if let Some(UnitState::ProtectRequested | UnitState::Protected) =
+        found.as_ref().map(|found| found.value.state)
+    {
+        return Ok(found);
     }
     tx.finish(keeper.lease()?).await?;
     tx.commit().await?;

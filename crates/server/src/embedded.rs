@@ -1,0 +1,179 @@
+//! Everything in one process over one data folder: tenant, metastore, repositories, engine, API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use holdfast_api::{ApiOptions, TrustedIssuer};
+use holdfast_connector::Connector;
+use holdfast_connector_graph::{Credentials, GraphConnector, InProcess};
+use holdfast_domain::{
+    Actor, Clock, DisableReason, Entropy, Service, ServiceState, SystemClock, SystemEntropy,
+    TenantId, limits,
+};
+use holdfast_engine::keys::KeyRing;
+use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, Observer};
+use holdfast_repository::local_store;
+use holdfast_store::Store;
+use holdfast_store_sqlite::SqliteStore;
+use holdfast_tenant::{Tenant, TenantOptions};
+use tower::ServiceExt;
+
+use crate::data_dir::DataDir;
+
+/// Where requests within the process go: never resolved, never sent.
+const IN_PROCESS: &str = "http://tenant.internal";
+
+/// How to start.
+pub struct EmbeddedOptions {
+    /// Where clients reach the server, for example `https://localhost:8443`.
+    pub public_url: String,
+    pub backup_interval: Duration,
+    pub observer: Arc<dyn Observer>,
+}
+
+/// The parts that demos and tests reach into; users go through [`Embedded::router`].
+pub struct Embedded {
+    pub tenant: Tenant,
+    pub store: Arc<dyn Store>,
+    pub engine: Engine,
+    pub connector: Arc<GraphConnector>,
+    pub router: Router,
+}
+
+struct OneTenant {
+    tenant: TenantId,
+    connector: Arc<GraphConnector>,
+}
+
+#[async_trait]
+impl Connectors for OneTenant {
+    async fn connector(&self, tenant: TenantId) -> Option<Arc<dyn Connector>> {
+        if tenant == self.tenant { Some(self.connector.clone()) } else { None }
+    }
+}
+
+impl Embedded {
+    /// Opens the data folder, or fills it on the first start. Nothing runs until [`Engine::run_until`].
+    ///
+    /// # Errors
+    /// When a part of the data folder cannot be used.
+    pub async fn open(data: &DataDir, options: EmbeddedOptions) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let root_key = data.root_key_or_new(&*entropy)?;
+        let objects =
+            local_store(&data.objects()).context("the repositories' folder cannot be used")?;
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&data.control_db()).context("control.db cannot be used")?);
+        let tenant_options = TenantOptions {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            issuer_base: options.public_url,
+        };
+        let folder = data.tenant();
+        let tenant = tokio::task::spawn_blocking(move || Tenant::open(&folder, tenant_options))
+            .await?
+            .context("the embedded tenant cannot be opened")?;
+        let connector = Arc::new(connect(&tenant, clock.clone(), entropy.clone()));
+        let facts = tenant.facts();
+        make_service(&*store, &tenant, &*clock).await?;
+        let engine = Engine::new(EngineParts {
+            keys: KeyRing::new(root_key, store.clone(), objects.clone(), entropy.clone()),
+            store: store.clone(),
+            objects,
+            connectors: Arc::new(OneTenant {
+                tenant: facts.tenant_id,
+                connector: connector.clone(),
+            }),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            observer: options.observer,
+            options: EngineOptions {
+                backup_interval: options.backup_interval,
+                ..EngineOptions::default()
+            },
+        });
+        let issuer = TrustedIssuer {
+            issuer: tenant.issuer(),
+            audiences: tenant.audiences(),
+            jwks: Arc::new(jwks_of(&tenant)),
+        };
+        let woken = engine.clone();
+        let api = holdfast_api::router(ApiOptions {
+            store: store.clone(),
+            clock,
+            entropy,
+            issuers: vec![issuer],
+            on_enqueue: Arc::new(move || woken.wake()),
+        });
+        let router = join(api, tenant.router());
+        Ok(Self { tenant, store, engine, connector, router })
+    }
+}
+
+fn jwks_of(tenant: &Tenant) -> impl Fn() -> String + Send + Sync + 'static {
+    let tenant = tenant.clone();
+    move || tenant.jwks().to_string()
+}
+
+fn connect(tenant: &Tenant, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> GraphConnector {
+    let facts = tenant.facts();
+    let credentials = Credentials {
+        authority: IN_PROCESS.to_owned(),
+        tenant: facts.tenant_id.to_string(),
+        client_id: facts.client_id.to_string(),
+        client_secret: facts.client_secret,
+    };
+    GraphConnector::new(
+        Arc::new(InProcess(tenant.router())),
+        clock,
+        entropy,
+        IN_PROCESS.to_owned(),
+        credentials,
+    )
+}
+
+/// The development application controls protection from the start.
+async fn make_service(store: &dyn Store, tenant: &Tenant, clock: &dyn Clock) -> anyhow::Result<()> {
+    let facts = tenant.facts();
+    let mut tx = store.begin().await?;
+    if tx.service(facts.tenant_id).await?.is_some() {
+        return Ok(());
+    }
+    let service = Service {
+        tenant: facts.tenant_id,
+        state: ServiceState::Disabled,
+        disable_reason: DisableReason::None,
+        active_controller: Some(facts.client_id),
+        app_owner_tenant: None,
+        last_modified_by: Actor::default(),
+        last_modified_at: clock.now(),
+    };
+    tx.put_service(&service, None).await?;
+    Ok(tx.commit().await?)
+}
+
+/// One address for both: what the backup API does not serve is the tenant's.
+fn join(api: Router, tenant: Router) -> Router {
+    let health = Router::new().route("/healthz", axum::routing::get(async || "ok"));
+    health.fallback(move |request: Request| {
+        let router =
+            if holdfast_api::serves(request.uri().path()) { api.clone() } else { tenant.clone() };
+        async move {
+            let answered: Result<Response, std::convert::Infallible> =
+                router.oneshot(request).await;
+            answered
+        }
+    })
+}
+
+/// The default interval between backups.
+#[must_use]
+pub fn default_backup_interval() -> Duration {
+    limits::BACKUP_INTERVAL
+}
