@@ -121,6 +121,8 @@ pub struct Editor {
     items: BTreeMap<String, Item>,
     /// What was done, for a person who looks for a bug.
     pub log: Vec<String>,
+    /// Edits that the service refused.
+    pub refused: u32,
 }
 
 impl Editor {
@@ -138,6 +140,7 @@ impl Editor {
             order: Vec::new(),
             items: BTreeMap::new(),
             log: Vec::new(),
+            refused: 0,
         };
         editor.reload(graph).await?;
         Ok(editor)
@@ -246,7 +249,10 @@ impl Editor {
         };
         self.log.push(match done {
             Ok(done) => format!("{what}: {done}"),
-            Err(error) => format!("{what} refused: {error}"),
+            Err(error) => {
+                self.refused += 1;
+                format!("{what} refused: {error}")
+            }
         });
         Ok(())
     }

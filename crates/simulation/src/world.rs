@@ -159,11 +159,27 @@ impl Transport for FaultyWire {
                 None => self.tenant.send(request).await,
             }
         };
-        self.faults
-            .call(call)
-            .await
-            .map_err(|error| error.unwrap_or_else(|| "the connection broke".to_owned()))
+        match self.faults.call(call).await {
+            Ok(answer) => Ok(answer),
+            Err(Some(error)) => Err(error),
+            Err(None) => planned_failure(self.faults.calls()),
+        }
     }
+}
+
+/// The ways in which a service says "later", one after the other.
+fn planned_failure(call: u64) -> Result<Response<Body>, String> {
+    let (status, retry_after, body) = match call % 4 {
+        0 => return Err("the connection broke".to_owned()),
+        1 => (503, Some("17"), "<html><body>Service unavailable</body></html>"),
+        2 => (500, None, r#"[{"error": "no object"}]"#),
+        _ => (429, Some("3"), ""),
+    };
+    let mut response = Response::builder().status(status);
+    if let Some(seconds) = retry_after {
+        response = response.header("retry-after", seconds);
+    }
+    Ok(response.body(Body::from(body)).expect("the parts are valid"))
 }
 
 struct OneTenant(TenantId, Arc<dyn Connector>);
