@@ -8,6 +8,7 @@ pub mod edits;
 pub mod graph;
 pub mod state;
 pub mod truth;
+pub mod wires;
 pub mod world;
 
 pub use state::{Entry, SiteState};

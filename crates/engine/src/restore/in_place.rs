@@ -1,9 +1,9 @@
 //! Rolls a site back to a restore point.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use holdfast_connector::{ConnectorError, Drive};
-use holdfast_domain::{Gap, RestorePoint, RestoredSite};
+use holdfast_domain::{Gap, ItemId, RestorePoint, RestoredSite};
 use holdfast_repository::BlobId;
 use holdfast_store::{ItemFailure, ItemKind};
 
@@ -29,15 +29,18 @@ pub(crate) async fn restore_in_place(
     let run = &task.run;
     let picture = Picture::open(&run.repository, point).await?;
     let gaps = run.shared.store.read().await?.gaps(task.artifact.tenant, point.id).await?;
+    // Of all passes: what a later one finds equal, it does not look into.
+    let mut left_alone: BTreeMap<ItemId, ItemFailure> = BTreeMap::new();
     let mut failures = Vec::new();
     for pass in 1..=PASSES {
         let mut outstanding = Outstanding::default();
         let libraries = match_libraries(&task, &picture, &mut outstanding).await?;
         for (record, drive) in &libraries {
             let (pictures, plan) = plan_library(&task, &picture, &gaps, record, drive).await?;
-            outstanding
-                .left_alone
-                .extend(plan.left_alone.iter().map(|left| left_alone(record, left)));
+            for left in &plan.left_alone {
+                let failure = left_alone_failure(record, left.why, &left.path);
+                left_alone.entry(left.item.clone()).or_insert(failure);
+            }
             if plan.is_empty() {
                 continue;
             }
@@ -56,16 +59,32 @@ pub(crate) async fn restore_in_place(
             };
             outstanding.failed.extend(apply(&destination, &pictures, plan).await?);
         }
-        failures = outstanding.left_alone;
         if outstanding.is_equal {
             break;
         }
         save_present(&task).await?;
         if pass == PASSES {
-            failures.extend(outstanding.failed);
-            failures.extend(differences(&task, &picture, &gaps, &failures).await?);
+            failures = outstanding.failed;
+            let listed: HashSet<String> = failures
+                .iter()
+                .chain(left_alone.values())
+                .map(|known| known.path.clone())
+                .collect();
+            failures.extend(differences(&task, &picture, &gaps, &listed).await?);
         }
     }
+    // A gap is listed even where nothing had to be done around it.
+    for gap in &gaps {
+        let Some(record) =
+            picture.record.libraries.iter().find(|record| record.drive_id == gap.drive)
+        else {
+            continue;
+        };
+        left_alone
+            .entry(ItemId::new(gap.item.clone()))
+            .or_insert_with(|| left_alone_failure(record, "gapInRestorePoint", &gap.path));
+    }
+    failures.splice(0..0, left_alone.into_values());
     let site = RestoredSite {
         id: run.site.id.clone(),
         name: run.site.display_name.clone(),
@@ -83,27 +102,27 @@ async fn save_present(task: &RestoreTask<'_>) -> Result<(), JobError> {
 /// What one pass found.
 struct Outstanding {
     is_equal: bool,
-    left_alone: Vec<ItemFailure>,
     failed: Vec<ItemFailure>,
 }
 
 impl Default for Outstanding {
     fn default() -> Self {
-        Self { is_equal: true, left_alone: Vec::new(), failed: Vec::new() }
+        Self { is_equal: true, failed: Vec::new() }
     }
 }
 
-fn left_alone(record: &LibraryRecord, left: &super::plan::LeftAlone) -> ItemFailure {
-    let message = match left.why {
+/// `path` is the item's in the library, `why` one of [`super::plan::LeftAlone`]'s reasons.
+pub(super) fn left_alone_failure(record: &LibraryRecord, why: &str, path: &str) -> ItemFailure {
+    let message = match why {
         "olderVersionRestored" => "The restore point has an older version only; it was restored.",
         "nameOfGapInRestorePoint" => {
             "An item that the restore point could not read has this name; it was left as it is."
         }
-        _ => "The restore point lacks this item as it was then; it was left as it is.",
+        _ => "The restore point lacks this item as it was then.",
     };
     ItemFailure {
-        path: format!("{}/{}", record.name, left.path),
-        code: left.why.to_owned(),
+        path: format!("{}/{path}", record.name),
+        code: why.to_owned(),
         message: message.to_owned(),
     }
 }
@@ -199,7 +218,7 @@ async fn differences(
     task: &RestoreTask<'_>,
     picture: &Picture,
     gaps: &[Gap],
-    listed: &[ItemFailure],
+    listed: &HashSet<String>,
 ) -> Result<Vec<ItemFailure>, JobError> {
     let mut found = Vec::new();
     let libraries = match_libraries(task, picture, &mut Outstanding::default()).await?;
@@ -207,6 +226,6 @@ async fn differences(
         let (pictures, plan) = plan_library(task, picture, gaps, record, drive).await?;
         found.extend(super::new_site::remaining(&pictures, &plan, &record.name));
     }
-    found.retain(|failure| !listed.iter().any(|known| known.path == failure.path));
+    found.retain(|failure| !listed.contains(&failure.path));
     Ok(found)
 }

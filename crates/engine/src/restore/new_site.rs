@@ -8,7 +8,7 @@ use holdfast_store::ItemFailure;
 
 use super::apply::{Destination, apply};
 use super::compare::{Live, Roots, compare, list_library};
-use super::in_place::library_failure;
+use super::in_place::{left_alone_failure, library_failure};
 use super::plan::{Pictures, Plan, fold, live_path, plan, target_path};
 use super::source::{PermissionReader, Picture};
 use super::{PASSES, RestoreTask, Restored};
@@ -33,8 +33,13 @@ pub(crate) async fn restore_to_new_site(
     }
     let mut failures = Vec::new();
     let libraries = make_libraries(&task, &picture, &site, &mut failures).await?;
+    let gaps = run.shared.store.read().await?.gaps(task.artifact.tenant, point.id).await?;
     for (record, drive) in &libraries {
         failures.extend(restore_library(&task, &picture, record, drive).await?);
+        for gap in gaps.iter().filter(|gap| gap.drive == record.drive_id) {
+            let why = if gap.stale { "olderVersionRestored" } else { "gapInRestorePoint" };
+            failures.push(left_alone_failure(record, why, &gap.path));
+        }
     }
     match run.connector.lock_site(&site.id, true).await {
         Ok(()) => {}
@@ -124,7 +129,7 @@ async fn restore_library(
     for _ in 0..PASSES {
         let (pictures, plan) = plan_library(task, picture, record, drive).await?;
         if plan.is_empty() {
-            return Ok(stale(&plan, record));
+            return Ok(Vec::new());
         }
         let (items, bytes) = plan.totals(&pictures);
         run.shared.observer.observe(run.unit, Progress::Planned { items, bytes });
@@ -146,7 +151,6 @@ async fn restore_library(
         .filter(|failure| !failed.iter().any(|known| known.path == failure.path))
         .collect::<Vec<_>>();
     failed.extend(remaining);
-    failed.extend(stale(&plan, record));
     Ok(failed)
 }
 
@@ -169,19 +173,6 @@ async fn plan_library(
     let pictures = compare(&run.repository, &mut permissions, &live, &roots).await?;
     let plan = plan(&pictures, &drive.root, &HashSet::new());
     Ok((pictures, plan))
-}
-
-/// Items of which the point has an older version only.
-fn stale(plan: &Plan, record: &LibraryRecord) -> Vec<ItemFailure> {
-    let message = "The restore point has an older version only; it was restored.";
-    plan.left_alone
-        .iter()
-        .map(|left| ItemFailure {
-            path: format!("{}/{}", record.name, left.path),
-            code: left.why.to_owned(),
-            message: message.to_owned(),
-        })
-        .collect()
 }
 
 /// What a plan would still do, as failures: after the last pass nothing should be left.

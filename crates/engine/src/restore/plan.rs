@@ -44,6 +44,8 @@ pub(crate) struct Pictures {
 /// An item that the steps must leave alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftAlone {
+    /// The live item, or the target item when there is none.
+    pub(crate) item: ItemId,
     pub(crate) path: String,
     pub(crate) why: &'static str,
 }
@@ -276,7 +278,7 @@ impl Planning<'_> {
                 let why =
                     if gaps.contains(id) { "gapInRestorePoint" } else { "nameOfGapInRestorePoint" };
                 let path = self.target_path(id);
-                self.plan.left_alone.push(LeftAlone { path, why });
+                self.plan.left_alone.push(LeftAlone { item: id.clone(), path, why });
                 self.blocked.insert(id.clone());
             } else if !self.taken.contains(occupant)
                 && matches!(self.pictures.live[occupant].kind, ItemKind::File { .. })
@@ -306,7 +308,11 @@ impl Planning<'_> {
             }
             if target.stale {
                 let path = self.target_path(id);
-                self.plan.left_alone.push(LeftAlone { path, why: "olderVersionRestored" });
+                self.plan.left_alone.push(LeftAlone {
+                    item: id.clone(),
+                    path,
+                    why: "olderVersionRestored",
+                });
             }
             return;
         };
@@ -326,7 +332,11 @@ impl Planning<'_> {
         if self.kept.contains(&live.item) {
             if gaps.contains(id) || moves || writes {
                 let path = self.target_path(id);
-                self.plan.left_alone.push(LeftAlone { path, why: "gapInRestorePoint" });
+                self.plan.left_alone.push(LeftAlone {
+                    item: id.clone(),
+                    path,
+                    why: "gapInRestorePoint",
+                });
             }
             return;
         }
@@ -372,6 +382,7 @@ impl Planning<'_> {
                 && matches!(item.kind, ItemKind::File { .. })
         }) {
             self.plan.left_alone.push(LeftAlone {
+                item: item.item.clone(),
                 path: live_path(self.pictures, &item.item),
                 why: "gapInRestorePoint",
             });

@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod common;
 mod faults;
+mod gaps;
+mod meanwhile;
 mod truth;

@@ -1,0 +1,109 @@
+//! Items that cannot be read: never the end of a run, never silent, read later.
+
+use std::sync::Arc;
+
+use holdfast_simulation::wires::{Spoilt, SpoiltDownloads};
+use holdfast_simulation::{Protected, World, WorldOptions};
+
+use crate::common::{folder, put};
+
+pub(crate) async fn spoiling(seed: u64) -> (World, Arc<SpoiltDownloads>, Protected) {
+    let wire = Arc::new(SpoiltDownloads::default());
+    let mut options = WorldOptions::new(seed);
+    options.wire = Some(wire.clone());
+    let world = World::new(options).await.unwrap();
+    let protected = world.protected("gaps").await.unwrap();
+    (world, wire, protected)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_item_is_a_gap_until_it_can_be_read() {
+    for how in [Spoilt::Refused, Spoilt::Body(b"{\"error\": \"as content\"}")] {
+        let (mut world, wire, site) = spoiling(41).await;
+        let inner = folder(&world, &site, &site.root, "inner").await;
+        let bad = put(&world, &site, &inner, "bad", &[7; 777]).await;
+        put(&world, &site, &inner, "good", &[1; 100]).await;
+        wire.spoil(777, how);
+        let point = world.make_point(site.unit).await.unwrap().unwrap();
+        assert_eq!(point.gaps, 1);
+        let tenant = world.tenant.facts().tenant_id;
+        let gaps = world.node.store.read().await.unwrap().gaps(tenant, point.id).await.unwrap();
+        assert_eq!(
+            (gaps[0].item.as_str(), gaps[0].path.as_str(), gaps[0].stale),
+            (bad.as_str(), "inner/bad", false)
+        );
+        let stored = world.read_point(&point).await.unwrap();
+        assert!(stored.entries.contains_key("Documents/inner/good"));
+        assert!(
+            !stored.entries.contains_key("Documents/inner/bad"),
+            "what was not read is not there"
+        );
+
+        // In place, the item and its folder stay, and are listed.
+        put(&world, &site, &inner, "good", &[2; 100]).await;
+        let before = world.read_site(&site.site).await.unwrap();
+        let ended = world.restore(&point, "inPlace").await.unwrap();
+        assert_eq!(ended.status, "completedWithError");
+        let listed: Vec<(&str, &str)> = ended
+            .failures
+            .iter()
+            .map(|failure| (failure.path.as_str(), failure.code.as_str()))
+            .collect();
+        assert_eq!(listed, [("Documents/inner/bad", "gapInRestorePoint")]);
+        let after = world.read_site(&site.site).await.unwrap();
+        assert_eq!(after.entries["Documents/inner/bad"], before.entries["Documents/inner/bad"]);
+        assert_eq!(
+            after.entries["Documents/inner/good"].content,
+            stored.entries["Documents/inner/good"].content
+        );
+
+        // A run with nothing else to do tries again, and closes it.
+        let same = world.make_point(site.unit).await.unwrap().unwrap();
+        assert_eq!(same.gaps, 1);
+        wire.heal();
+        let closed = world.make_point(site.unit).await.unwrap().unwrap();
+        assert_eq!(closed.gaps, 0);
+        let live = world.read_site(&site.site).await.unwrap();
+        assert_eq!(
+            world.read_point(&closed).await.unwrap().differences(&live),
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_cannot_be_read_leaves_the_older_one_marked() {
+    let (mut world, wire, site) = spoiling(42).await;
+    put(&world, &site, &site.root, "file", &[1; 500]).await;
+    let first = world.make_point(site.unit).await.unwrap().unwrap();
+    wire.spoil(777, Spoilt::Refused);
+    put(&world, &site, &site.root, "file", &[2; 777]).await;
+    let second = world.make_point(site.unit).await.unwrap().unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!(second.gaps, 1);
+    let tenant = world.tenant.facts().tenant_id;
+    let gaps = world.node.store.read().await.unwrap().gaps(tenant, second.id).await.unwrap();
+    assert!(gaps[0].stale);
+    assert_eq!(
+        world.read_point(&second).await.unwrap().entries["Documents/file"]
+            .content
+            .as_ref()
+            .unwrap()
+            .0,
+        500
+    );
+    // In place, the newer version of the live item is not overwritten by what the point has instead of it.
+    let before = world.read_site(&site.site).await.unwrap();
+    put(&world, &site, &site.root, "other", &[3; 10]).await;
+    let ended = world.restore(&second, "inPlace").await.unwrap();
+    assert_eq!(ended.status, "completedWithError");
+    assert_eq!(ended.failures.len(), 1, "{:?}", ended.failures);
+    assert_eq!(world.read_site(&site.site).await.unwrap().without_ids(), before.without_ids());
+    // To a new site, the older version is restored and listed.
+    let ended = world.restore(&second, "new").await.unwrap();
+    assert_eq!(ended.status, "completedWithError");
+    assert_eq!(ended.failures[0].code, "olderVersionRestored");
+    let new_site = ended.artifact["restoredSiteId"].as_str().unwrap();
+    let restored = world.read_site(new_site).await.unwrap();
+    assert_eq!(restored.entries["Documents/file"].content.as_ref().unwrap().0, 500);
+}
