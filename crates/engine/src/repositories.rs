@@ -49,7 +49,7 @@ impl Repositories {
         tenant: TenantId,
         unit: UnitId,
     ) -> Result<Repository, JobError> {
-        if let Some(known) = self.known(unit).await {
+        if let Some(known) = self.known(unit).await? {
             return Ok(known);
         }
         let secret = self.keys.secret(tenant, unit).await?;
@@ -64,7 +64,7 @@ impl Repositories {
         tenant: TenantId,
         unit: UnitId,
     ) -> Result<Repository, JobError> {
-        if let Some(known) = self.known(unit).await {
+        if let Some(known) = self.known(unit).await? {
             return Ok(known);
         }
         let secret = self.keys.secret_or_new(tenant, unit).await?;
@@ -83,12 +83,20 @@ impl Repositories {
         self.open.lock().await.repositories.remove(&unit);
     }
 
-    async fn known(&self, unit: UnitId) -> Option<Repository> {
-        let open = &mut *self.open.lock().await;
-        open.turn += 1;
-        let (used, repository) = open.repositories.get_mut(&unit)?;
-        *used = open.turn;
-        Some(repository.clone())
+    /// The kept handle, with what other nodes have published since it was used last.
+    async fn known(&self, unit: UnitId) -> Result<Option<Repository>, JobError> {
+        let known = {
+            let open = &mut *self.open.lock().await;
+            open.turn += 1;
+            open.repositories.get_mut(&unit).map(|(used, repository)| {
+                *used = open.turn;
+                repository.clone()
+            })
+        };
+        if let Some(repository) = &known {
+            repository.refresh_index().await?;
+        }
+        Ok(known)
     }
 
     async fn keep(&self, unit: UnitId, repository: Repository) {

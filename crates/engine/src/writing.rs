@@ -64,6 +64,8 @@ impl Writing {
             }
             Err(error) => return Err(error.into()),
         };
+        // Under the lock nobody prunes any more: what the index names now stays.
+        self.repository.refresh_index().await?;
         let writer = self.repository.writer();
         *begun = Some(Begun { lock, refreshed_at: now, writer: writer.clone() });
         Ok(writer)

@@ -1,5 +1,7 @@
 //! Loading all index files, several at once.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::RepositoryError;
@@ -27,14 +29,18 @@ pub(crate) enum LoadedIndex {
     Gone,
 }
 
-/// Loads the whole index; damaged files are logged and passed over.
-pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Index, RepositoryError> {
+/// Loads the whole index, with the ids of all files that there are; damaged files are logged and passed over.
+pub(crate) async fn load(
+    shared: &Arc<Shared>,
+) -> Result<(Index, BTreeSet<IndexId>), RepositoryError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
         let mut files = Vec::new();
+        let mut ids = BTreeSet::new();
         let mut is_any_gone = false;
         for (id, loaded) in load_files(shared).await? {
+            ids.insert(id);
             match loaded {
                 LoadedIndex::Intact(packs) => files.push(packs),
                 LoadedIndex::Gone => is_any_gone = true,
@@ -44,7 +50,7 @@ pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Index, RepositoryError>
             }
         }
         if !is_any_gone || attempts == ATTEMPTS {
-            return shared.pool.run(move || index::merge(files)).await;
+            return Ok((shared.pool.run(move || index::merge(files)).await?, ids));
         }
     }
 }

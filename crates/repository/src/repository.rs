@@ -1,6 +1,7 @@
 //! A repository: making one, opening one, and its trees and snapshots.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use crate::chunker::Chunker;
 use crate::codec;
 use crate::crypto::{KeyBytes, SealingKey};
 use crate::error::RepositoryError;
-use crate::id::{BlobId, BlobKind, PackId, SnapshotId};
+use crate::id::{BlobId, BlobKind, IndexId, PackId, SnapshotId};
 use crate::index::Index;
 use crate::key_file::{make_key_file, open_key_file};
 use crate::polynomial;
@@ -82,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) id: String,
     pub(crate) chunker: Chunker,
     pub(crate) index: RwLock<Index>,
+    /// The files that `index` was made of.
+    index_files: Mutex<BTreeSet<IndexId>>,
     pub(crate) pool: CpuPool,
     pub(crate) options: RepositoryOptions,
     /// One permit for each KiB that may be read ahead.
@@ -188,6 +191,7 @@ impl Repository {
                 id: config.id,
                 chunker: Chunker::new(seed),
                 index: RwLock::default(),
+                index_files: Mutex::default(),
                 pool,
                 read_ahead: Arc::new(Semaphore::new(options.read_ahead_bytes >> 10)),
                 options,
@@ -236,9 +240,25 @@ impl Repository {
     /// # Errors
     /// Storage errors; the index in memory stays as it was then.
     pub async fn reload_index(&self) -> Result<(), RepositoryError> {
-        let index = crate::index_loading::load(&self.shared).await?;
+        let (index, files) = crate::index_loading::load(&self.shared).await?;
         *self.shared.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        *self.shared.index_files() = files;
         Ok(())
+    }
+
+    /// Loads the index anew if another writer has published or another program removed a file of it; whether that was so.
+    /// Costs one listing otherwise. Call it when a handle was kept for a while, and before the first write under a lock:
+    /// a blob that was pruned meanwhile must not be taken for stored. Not while a writer of this handle is at work.
+    ///
+    /// # Errors
+    /// Storage errors; the index in memory stays as it was then.
+    pub async fn refresh_index(&self) -> Result<bool, RepositoryError> {
+        let present = storage::list_ids(&*self.shared.store, storage::INDEX).await?;
+        let is_known = present.into_iter().collect::<BTreeSet<_>>() == *self.shared.index_files();
+        if !is_known {
+            self.reload_index().await?;
+        }
+        Ok(!is_known)
     }
 
     /// Where a file begins in the storage: reading files in ascending order of this goes through each pack once. `None`
@@ -311,6 +331,10 @@ impl Repository {
 impl Shared {
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn index_files(&self) -> MutexGuard<'_, BTreeSet<IndexId>> {
+        self.index_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seals a file that is named by its digest.

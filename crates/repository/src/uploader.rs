@@ -147,6 +147,7 @@ impl Uploader {
                 index.add_pack(pack.id, &pack.blobs);
             }
         }
+        repository.index_files().insert(id);
         {
             let mut unpublished = lock(&self.progress.unpublished);
             for blob in packs.iter().flat_map(|pack| &pack.blobs) {

@@ -94,7 +94,10 @@ impl Graph {
         if signed {
             request = request.header("authorization", format!("Bearer {}", self.token()));
         }
-        request = request.header("content-type", kind).header("content-length", body.len());
+        request = request
+            .header("content-type", kind)
+            .header("content-length", body.len())
+            .header("prefer", "include-unknown-enum-members");
         let response = match router.oneshot(request.body(Body::from(body))?).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -4,8 +4,10 @@ mod auto_clock;
 mod clock;
 mod faults;
 mod faulty_store;
+mod power_store;
 
 pub use auto_clock::AutoClock;
 pub use clock::ManualClock;
 pub use faults::{Fault, Faults};
 pub use faulty_store::FaultyStore;
+pub use power_store::PowerStore;

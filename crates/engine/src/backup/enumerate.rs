@@ -246,6 +246,10 @@ impl Taking<'_> {
             }
         }
         if pending.needs_content {
+            if pending.hint.is_some() {
+                // Locks, so that what is found in the index stays.
+                self.writing.writer().await?;
+            }
             let hinted = pending.hint.take().filter(|hint| {
                 hint.content
                     .iter()
