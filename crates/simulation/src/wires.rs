@@ -92,7 +92,8 @@ impl Wire for SpoiltDownloads {
     }
 }
 
-type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+/// What happens meanwhile.
+pub type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// Does something else just before one request passes.
 #[derive(Default)]
@@ -160,5 +161,83 @@ impl Wire for Recorded {
             .unwrap_or_else(PoisonError::into_inner)
             .push((request.method().to_string(), path));
         on.send(request).await
+    }
+}
+
+type ChangeAddress = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+type ChangeAnswer = Box<dyn Fn(&str, &mut serde_json::Value) + Send + Sync>;
+
+/// Changes addresses on their way to the tenant and JSON answers on their way back.
+pub struct Rewritten {
+    /// From path and query to another, or `None` to leave it.
+    pub address: ChangeAddress,
+    /// For answers that are JSON, with the request's path and query.
+    pub answer: ChangeAnswer,
+}
+
+impl Default for Rewritten {
+    fn default() -> Self {
+        Self { address: Box::new(|_| None), answer: Box::new(|_, _| {}) }
+    }
+}
+
+#[async_trait]
+impl Wire for Rewritten {
+    async fn pass(
+        &self,
+        mut request: Request<Body>,
+        on: &dyn Transport,
+    ) -> Result<Response<Body>, String> {
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str()).to_owned();
+        if let Some(other) = (self.address)(&path) {
+            let address = format!("http://tenant.internal{other}");
+            *request.uri_mut() = address.parse().map_err(|_| "no address".to_owned())?;
+        }
+        let (parts, body) = on.send(request).await?.into_parts();
+        let bytes =
+            axum::body::to_bytes(body, usize::MAX).await.map_err(|error| error.to_string())?;
+        let Ok(mut value) = serde_json::from_slice(&bytes) else {
+            return Ok(Response::from_parts(parts, Body::from(bytes)));
+        };
+        (self.answer)(&path, &mut value);
+        let mut response = Response::builder().status(parts.status);
+        for (name, value) in parts.headers.iter().filter(|(name, _)| *name != "content-length") {
+            response = response.header(name, value);
+        }
+        Ok(response.body(Body::from(value.to_string())).expect("valid parts"))
+    }
+}
+
+/// Breaks the first download of a size in the middle, after doing something else.
+pub struct CutDownload {
+    pub size: u64,
+    pub deed: Mutex<Option<Deed>>,
+}
+
+#[async_trait]
+impl Wire for CutDownload {
+    async fn pass(
+        &self,
+        request: Request<Body>,
+        on: &dyn Transport,
+    ) -> Result<Response<Body>, String> {
+        let is_download = request.uri().path().contains("/_tenant/download/");
+        let (parts, body) = on.send(request).await?.into_parts();
+        if !is_download {
+            return Ok(Response::from_parts(parts, body));
+        }
+        let bytes =
+            axum::body::to_bytes(body, usize::MAX).await.map_err(|error| error.to_string())?;
+        let due = if bytes.len() as u64 == self.size {
+            self.deed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            None
+        };
+        let Some(deed) = due else { return Ok(Response::from_parts(parts, Body::from(bytes))) };
+        deed().await;
+        let half = bytes.slice(..bytes.len() / 2);
+        let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut");
+        let pieces = futures::stream::iter([Ok(half), Err(broken)]);
+        Ok(Response::builder().status(200).body(Body::from_stream(pieces)).expect("valid parts"))
     }
 }

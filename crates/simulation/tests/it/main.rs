@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod a;
+mod b;
 mod common;
+mod d;
 mod damage;
+mod f;
 mod faults;
 mod gaps;
 mod leases;
