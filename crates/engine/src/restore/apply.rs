@@ -50,6 +50,7 @@ pub(crate) async fn apply(
         destination,
         pictures,
         places: Mutex::new(HashMap::new()),
+        aside: Mutex::default(),
         failures: Mutex::new(Failures::default()),
         hints: Mutex::new(Vec::new()),
     };
@@ -69,6 +70,8 @@ struct Applying<'a> {
     pictures: &'a Pictures,
     /// Target id to live id, of the root and of every item that has its place.
     places: Mutex<HashMap<ItemId, ItemId>>,
+    /// Live items that were put aside in another folder.
+    aside: Mutex<HashSet<ItemId>>,
     failures: Mutex<Failures>,
     hints: Mutex<Vec<ContentHint>>,
 }
@@ -140,12 +143,29 @@ impl Applying<'_> {
         Ok(())
     }
 
-    /// The new name tells whose it is; a killed restore finds the item by its id.
+    /// The new name tells whose it is; a killed restore finds the item by its id. Where the folder is too deep for that
+    /// name, the item moves to the nearest folder above it that is not.
     async fn put_aside(&self, item: &ItemId) -> Result<(), JobError> {
-        let update = ItemUpdate { name: Some(format!("holdfast-{item}")), ..ItemUpdate::default() };
-        let renamed =
-            self.destination.connector.update_item(self.destination.drive, item, update).await;
-        self.note_live(item, renamed.map(|_| ()))
+        let Destination { connector, drive, .. } = self.destination;
+        let parent_of =
+            |item: &ItemId| self.pictures.live.get(item).and_then(|item| item.parent.clone());
+        let mut parent = None;
+        let mut above = parent_of(item);
+        loop {
+            let name = Some(format!("holdfast-{item}"));
+            let update = ItemUpdate { name, parent: parent.clone(), times: None };
+            let renamed = connector.update_item(drive, item, update).await;
+            above = above.and_then(|folder| parent_of(&folder));
+            match renamed {
+                Err(ConnectorError::Refused(_)) if above.is_some() => parent.clone_from(&above),
+                renamed => {
+                    if parent.is_some() && renamed.is_ok() {
+                        self.aside.lock().expect("no panic while held").insert(item.clone());
+                    }
+                    return self.note_live(item, renamed.map(|_| ()));
+                }
+            }
+        }
     }
 
     async fn folder(&self, step: &Step) -> Result<(), JobError> {
@@ -229,13 +249,11 @@ impl Applying<'_> {
         times: bool,
     ) -> Result<DriveItem, ConnectorError> {
         let before = self.pictures.live.get(live);
+        let stays = before.is_some_and(|before| before.parent.as_ref() == Some(&parent))
+            && !self.aside.lock().expect("no panic while held").contains(live);
         let update = ItemUpdate {
             name: Some(target.name.clone()),
-            parent: if before.is_some_and(|before| before.parent.as_ref() == Some(&parent)) {
-                None
-            } else {
-                Some(parent)
-            },
+            parent: if stays { None } else { Some(parent) },
             times: times.then_some(target.times),
         };
         self.destination.connector.update_item(self.destination.drive, live, update).await
