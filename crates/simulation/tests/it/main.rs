@@ -13,4 +13,5 @@ mod gaps;
 mod leases;
 mod meanwhile;
 mod power;
+mod restic;
 mod truth;
