@@ -35,6 +35,9 @@ pub use observer::{NoObserver, Observer, Progress};
 
 /// Longest wait before the store is looked at again, even when nothing woke the engine: other nodes add jobs too.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
+/// Before a job's second attempt; each later pause is eight times as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// Units whose backup one look enqueues.
 const DUE_UNITS: u32 = 1000;
 
@@ -240,7 +243,7 @@ impl Engine {
             done => done,
         };
         match done {
-            Ok(()) => {}
+            Ok(()) => tracing::debug!(job = %job.id, work = job.work.name(), "a job ended"),
             Err(JobError::LeaseLost) => {
                 tracing::warn!(job = %job.id, "a job went to another worker")
             }
@@ -276,7 +279,11 @@ impl Engine {
     }
 
     fn next_attempt_at(&self, attempt: u32, after: Option<Duration>) -> Timestamp {
-        let pause = after.unwrap_or(Duration::from_secs(1 << attempt.min(8)));
+        // Quick after a lost race; with the last attempts beyond a quarter of an hour, as outages of a service last.
+        let pause = after.unwrap_or_else(|| {
+            let grown = FIRST_PAUSE.saturating_mul(8_u32.saturating_pow(attempt.saturating_sub(1)));
+            grown.min(LONGEST_PAUSE)
+        });
         self.shared.clock.now().plus(pause)
     }
 }

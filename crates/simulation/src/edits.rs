@@ -111,7 +111,7 @@ struct Item {
     folder: bool,
 }
 
-/// What the editor knows of the library. Ordered by birth and path, never by id, so that a seed gives the same edits
+/// What the editor knows of its library. Ordered by birth and path, never by id, so that a seed gives the same edits
 /// whatever ids are given.
 pub struct Editor {
     drive: String,
@@ -119,10 +119,6 @@ pub struct Editor {
     users: Vec<String>,
     order: Vec<String>,
     items: BTreeMap<String, Item>,
-    /// What was done, for a person who looks for a bug.
-    pub log: Vec<String>,
-    /// Edits that the service refused.
-    pub refused: u32,
 }
 
 impl Editor {
@@ -139,8 +135,6 @@ impl Editor {
             users,
             order: Vec::new(),
             items: BTreeMap::new(),
-            log: Vec::new(),
-            refused: 0,
         };
         editor.reload(graph).await?;
         Ok(editor)
@@ -223,11 +217,11 @@ impl Editor {
         }
     }
 
-    /// Makes one random edit. What the service refuses (a taken name, a cycle) is no edit, and noted.
+    /// Makes one random edit; gives what was done, for a person who looks for a bug.
     ///
     /// # Errors
-    /// When the service cannot be asked at all.
-    pub async fn edit(&mut self, graph: &Graph, dice: &mut Dice) -> anyhow::Result<()> {
+    /// What the service refuses, for example because a name is taken. Part of the edit may be done.
+    pub async fn edit(&mut self, graph: &Graph, dice: &mut Dice) -> anyhow::Result<String> {
         let many = self.order.len() > MANY;
         let (what, done) = match dice.below(100) {
             0..24 if !many => ("create", self.create(graph, dice).await),
@@ -247,14 +241,10 @@ impl Editor {
             96..98 => ("turn upside down", self.invert(graph, dice).await),
             _ => ("times", self.set_times(graph, dice).await),
         };
-        self.log.push(match done {
-            Ok(done) => format!("{what}: {done}"),
-            Err(error) => {
-                self.refused += 1;
-                format!("{what} refused: {error}")
-            }
-        });
-        Ok(())
+        match done {
+            Ok(done) => Ok(format!("{what}: {done}")),
+            Err(error) => Err(error.context(what)),
+        }
     }
 
     fn label(&self, id: &str) -> String {

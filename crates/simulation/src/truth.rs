@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use holdfast_domain::RestorePoint;
+use holdfast_domain::{DriveId, RestorePoint};
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::edits::{Dice, Editor};
 use crate::state::SiteState;
@@ -34,12 +36,17 @@ pub struct Walked {
     pub restores_to_new_sites: u32,
     pub restarts: u32,
     pub resyncs: u32,
+    pub libraries_made: u32,
+    pub libraries_deleted: u32,
 }
 
 struct Walker {
     world: World,
     protected: Protected,
-    editor: Editor,
+    /// One for each library.
+    editors: Vec<Editor>,
+    /// What was done, for a person who looks for a bug.
+    log: Vec<String>,
     dice: Dice,
     points: Vec<(RestorePoint, SiteState)>,
     new_sites: u32,
@@ -57,20 +64,21 @@ pub async fn walk(walk: Walk) -> anyhow::Result<Walked> {
     }
     let world = World::new(options).await?;
     let protected = world.protected("truth").await?;
-    let editor = Editor::open(&world.node.graph, &protected.drive, &protected.root).await?;
     let mut walker = Walker {
         world,
         protected,
-        editor,
+        editors: Vec::new(),
+        log: Vec::new(),
         dice: Dice::new(walk.seed),
         points: Vec::new(),
         new_sites: 0,
         done: Walked::default(),
     };
+    walker.open_editors().await?;
     walker.check_point().await.context("the first point")?;
     for step in 1..=walk.steps {
         if let Err(error) = walker.step().await {
-            let log = &walker.editor.log;
+            let log = &walker.log;
             let last = log[log.len().saturating_sub(40)..].join("\n");
             return Err(
                 error.context(format!("seed {}, step {step}; the last edits:\n{last}", walk.seed))
@@ -84,17 +92,13 @@ pub async fn walk(walk: Walk) -> anyhow::Result<Walked> {
 impl Walker {
     async fn step(&mut self) -> anyhow::Result<()> {
         match self.dice.below(1000) {
-            0..820 => {
-                self.world.clock.advance(Duration::from_millis(1_700));
-                self.editor.edit(&self.world.node.graph, &mut self.dice).await?;
-                self.done.edits += 1;
-                self.done.refused = self.editor.refused;
-                Ok(())
-            }
-            820..920 => self.check_point().await,
-            920..975 => self.restore_in_place().await,
-            975..980 => self.restore_to_new_site().await,
-            980..990 => {
+            0..815 => self.edit().await,
+            815..918 => self.check_point().await,
+            918..972 => self.restore_in_place().await,
+            972..977 => self.restore_to_new_site().await,
+            977..984 => self.make_library().await,
+            984..988 => self.delete_library().await,
+            988..994 => {
                 self.note("restart");
                 self.done.restarts += 1;
                 self.world.restart().await
@@ -102,15 +106,78 @@ impl Walker {
             _ => {
                 self.note("the delta tokens expire");
                 self.done.resyncs += 1;
-                Ok(self.world.tenant.expire_delta_tokens(&holdfast_domain::DriveId::new(
-                    self.protected.drive.clone(),
-                ))?)
+                let drives = self.drives().await?;
+                let drive = self.dice.pick(&drives).context("no library")?;
+                Ok(self.world.tenant.expire_delta_tokens(&DriveId::new(id_of(drive)?))?)
             }
         }
     }
 
+    async fn edit(&mut self) -> anyhow::Result<()> {
+        self.world.clock.advance(Duration::from_millis(1_700));
+        let chosen = if self.dice.chance(60) { 0 } else { self.dice.below(self.editors.len()) };
+        let edited = self.editors[chosen].edit(&self.world.node.graph, &mut self.dice).await;
+        self.done.edits += 1;
+        let what = match edited {
+            Ok(done) => done,
+            Err(error) => {
+                self.done.refused += 1;
+                format!("refused: {error:#}")
+            }
+        };
+        self.log.push(format!("{chosen} {what}"));
+        Ok(())
+    }
+
+    async fn drives(&self) -> anyhow::Result<Vec<Value>> {
+        self.world.node.graph.list(&format!("/v1.0/sites/{}/drives", self.protected.site)).await
+    }
+
+    /// Libraries and what is in them may have changed.
+    async fn open_editors(&mut self) -> anyhow::Result<()> {
+        let graph = &self.world.node.graph;
+        let mut editors = BTreeMap::new();
+        for drive in self.drives().await? {
+            let id = id_of(&drive)?;
+            let path = format!("/v1.0/drives/{id}/root");
+            let root = graph.call(Method::GET, &path, &Value::Null).await?.ok()?;
+            let name = drive["name"].as_str().context("a name")?.to_owned();
+            editors.insert(name, Editor::open(graph, &id, &id_of(&root)?).await?);
+        }
+        self.editors = editors.into_values().collect();
+        Ok(())
+    }
+
+    async fn make_library(&mut self) -> anyhow::Result<()> {
+        if self.editors.len() > 3 {
+            return Ok(());
+        }
+        let name = format!("Library {}", self.dice.below(3));
+        let body = json!({"displayName": name, "list": {"template": "documentLibrary"}});
+        let lists = format!("/v1.0/sites/{}/lists", self.protected.site);
+        let made = self.world.node.graph.call(Method::POST, &lists, &body).await?;
+        self.note(format!("make {name}: {}", made.status));
+        self.done.libraries_made += u32::from(made.status.is_success());
+        self.open_editors().await
+    }
+
+    async fn delete_library(&mut self) -> anyhow::Result<()> {
+        let drives = self.drives().await?;
+        let others: Vec<&Value> =
+            drives.iter().filter(|drive| drive["name"] != "Documents").collect();
+        let Some(drive) = self.dice.pick(&others) else { return Ok(()) };
+        let graph = &self.world.node.graph;
+        let path = format!("/v1.0/drives/{}/list", id_of(drive)?);
+        let list = id_of(&graph.call(Method::GET, &path, &Value::Null).await?.ok()?)?;
+        let path = format!("/v1.0/sites/{}/lists/{list}", self.protected.site);
+        graph.call(Method::DELETE, &path, &Value::Null).await?.ok()?;
+        self.note(format!("delete {}", drive["name"]));
+        self.done.libraries_deleted += 1;
+        self.open_editors().await
+    }
+
     fn note(&mut self, what: impl Into<String>) {
-        self.editor.log.push(format!("-- {}", what.into()));
+        self.log.push(format!("-- {}", what.into()));
     }
 
     async fn read_live(&mut self) -> anyhow::Result<SiteState> {
@@ -151,7 +218,7 @@ impl Walker {
         ended.check_complete()?;
         check_ids_survive(&before, &expected, &after)?;
         self.done.restores_in_place += 1;
-        self.editor.reload(&self.world.node.graph).await?;
+        self.open_editors().await?;
         // The engine's own last picture of it must be the same.
         let latest = self.world.latest(self.protected.unit).await?.context("there is no point")?;
         equal(
@@ -198,12 +265,16 @@ impl Walker {
     }
 }
 
+fn id_of(value: &Value) -> anyhow::Result<String> {
+    Ok(value["id"].as_str().context("an id")?.to_owned())
+}
+
 /// # Errors
 /// When the site takes a new folder.
 pub async fn check_read_only(world: &World, site: &str) -> anyhow::Result<()> {
-    let body = serde_json::json!({"name": "not allowed", "folder": {}});
+    let body = json!({"name": "not allowed", "folder": {}});
     let path = format!("/v1.0/sites/{site}/drive/root/children");
-    let answer = world.node.graph.call(http::Method::POST, &path, &body).await?;
+    let answer = world.node.graph.call(Method::POST, &path, &body).await?;
     anyhow::ensure!(answer.status.as_u16() == 423, "{} instead of 423", answer.status);
     Ok(())
 }

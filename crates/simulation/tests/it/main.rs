@@ -12,6 +12,7 @@ mod faults;
 mod gaps;
 mod leases;
 mod meanwhile;
+mod outage;
 mod power;
 mod restic;
 mod truth;

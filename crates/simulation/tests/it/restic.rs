@@ -45,7 +45,8 @@ async fn restic_checks_and_restores_every_point() {
     let mut points = Vec::new();
     for _ in 0..3 {
         for _ in 0..40 {
-            editor.edit(&world.node.graph, &mut dice).await.unwrap();
+            // A refused edit is none.
+            drop(editor.edit(&world.node.graph, &mut dice).await);
         }
         points.push(true_point(&mut world, &site).await);
     }
