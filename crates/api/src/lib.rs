@@ -16,6 +16,8 @@ mod caller;
 #[cfg(test)]
 mod caller_tests;
 #[cfg(test)]
+mod compatibility_tests;
+#[cfg(test)]
 mod contract_tests;
 mod dispatch;
 mod extract;

@@ -379,24 +379,21 @@ impl SqliteTx {
     }
 
     fn stage_item(&self, drive: i64, item: &CatalogueItem) -> Result<(), StoreError> {
-        let (folder, tree, size, hash, content_state, content): (
-            bool,
-            Option<&[u8]>,
-            u64,
-            Option<&str>,
-            i64,
-            Option<&[u8]>,
-        ) = match &item.kind {
+        let mut columns = KindColumns::default();
+        match &item.kind {
             ItemKind::Folder { tree } => {
-                (true, tree.as_ref().map(<[u8; 32]>::as_slice), 0, None, 0, None)
+                columns.folder = true;
+                columns.tree = tree.as_ref().map(<[u8; 32]>::as_slice);
             }
-            ItemKind::File { size, quick_xor_hash, content } => match content {
-                FileContent::Stored(blobs) => {
-                    (false, None, *size, Some(quick_xor_hash), 1, Some(blobs.as_flattened()))
-                }
-                FileContent::Missing => (false, None, *size, Some(quick_xor_hash), 2, None),
-            },
-        };
+            ItemKind::File { size, quick_xor_hash, content } => {
+                columns.size = integer_of(*size);
+                columns.hash = Some(quick_xor_hash);
+                (columns.content_state, columns.content) = match content {
+                    FileContent::Stored(blobs) => (1, Some(blobs.as_flattened())),
+                    FileContent::Missing => (2, None),
+                };
+            }
+        }
         self.run(
             "INSERT OR REPLACE INTO catalogue_staged
              VALUES (:drive, :item, 0, :parent, :name, :etag, :created, :modified, :folder, :tree, :size, :hash, :content_state, :content, :permissions, :gap_reason, :gap_since)",
@@ -408,12 +405,12 @@ impl SqliteTx {
                 ":etag": item.etag,
                 ":created": item.created.unix_micros(),
                 ":modified": item.modified.unix_micros(),
-                ":folder": folder,
-                ":tree": tree,
-                ":size": integer_of(size),
-                ":hash": hash,
-                ":content_state": content_state,
-                ":content": content,
+                ":folder": columns.folder,
+                ":tree": columns.tree,
+                ":size": columns.size,
+                ":hash": columns.hash,
+                ":content_state": columns.content_state,
+                ":content": columns.content,
                 ":permissions": item.permissions,
                 ":gap_reason": item.gap.as_ref().map(|gap| &gap.reason),
                 ":gap_since": micros_of(item.gap.as_ref().map(|gap| gap.since)),
@@ -436,6 +433,18 @@ impl SqliteTx {
         }
         Ok(items)
     }
+}
+
+/// The columns that depend on what an item is.
+#[derive(Default)]
+struct KindColumns<'a> {
+    folder: bool,
+    tree: Option<&'a [u8]>,
+    size: i64,
+    hash: Option<&'a String>,
+    /// 0 for folders, 1 when the content is stored, 2 when it is missing.
+    content_state: i64,
+    content: Option<&'a [u8]>,
 }
 
 fn item_of(row: &Columns<'_>, drive: &DriveId) -> Result<CatalogueItem, StoreError> {

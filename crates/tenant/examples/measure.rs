@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use holdfast_domain::{SystemClock, SystemEntropy};
-use holdfast_tenant::quickxor::QuickXorHasher;
+use holdfast_domain::{QuickXorHasher, SystemClock, SystemEntropy};
 use holdfast_tenant::{NewSite, Tenant, TenantOptions, TokenClaims};
 use http::Request;
 use http_body_util::BodyExt;

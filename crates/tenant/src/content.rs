@@ -13,7 +13,7 @@ use aws_lc_rs::digest;
 use axum::body::Body;
 use bytes::Bytes;
 
-use crate::quickxor::QuickXorHasher;
+use holdfast_domain::QuickXorHasher;
 
 const PIECE_BYTES: u64 = 512 * 1024;
 

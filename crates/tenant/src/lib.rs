@@ -37,7 +37,6 @@ mod permissions;
 mod places;
 mod problem;
 mod query;
-pub mod quickxor;
 mod render;
 mod routes;
 mod seed;

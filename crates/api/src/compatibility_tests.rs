@@ -1,0 +1,82 @@
+//! `COMPATIBILITY.md` is made here, from the routes and the contract. `HOLDFAST_BLESS=1` rewrites it.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use holdfast_graph_model::{Operation, Version, operations};
+
+use crate::routes::GRAPH;
+
+const HEAD: &str = "# Compatibility with Microsoft 365 Backup Storage
+
+Which operations of Microsoft Graph's `/solutions/backupRestore` Holdfast serves, and where it answers otherwise than Microsoft's
+service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); the contract it walks is `spec/operations.json`.
+
+## Different, and why
+
+| Ours | Why |
+|---|---|
+| up to 100 active policies for each workload | the product since May 2025; an older error page says one |
+| lists of restore points page and sort beyond five | `$top`, `$orderby` and nextLinks go beyond the published rules without breaking clients that follow them |
+| every point carries `fastRestore` | all of ours restore directly |
+| `status` in the update of a restore session is a request | `docs/decisions/0002-update-restore-session.md` |
+| `Prefer: include-unknown-enum-members` decides every enum | as documented; some published examples break the rule |
+| `enable` bills nobody; `appOwnerTenantId` is only recorded | there is no billing |
+| an added unit of an inactive policy reads `unprotected` | published examples show `protectRequested`, which nothing would end |
+| retention settings can be read, and set to what they are | retention is not built yet |
+| `$metadata`, `$batch`, `odata.metadata=full` are not served | not built yet |
+
+## Operations
+
+*served*; *405*: only the metadata knows it, and the answer says what to use instead; *501*: not built yet.
+
+| Method | Path | Versions | |
+|---|---|---|---|
+";
+
+fn verdict(operation: &Operation) -> &'static str {
+    if GRAPH.iter().any(|route| route.operation == operation.id) {
+        "served"
+    } else if operation.method != "GET" && operation.tier == "metadata-only" {
+        "405"
+    } else {
+        "501"
+    }
+}
+
+fn document() -> String {
+    let mut text = HEAD.to_owned();
+    let mut counts = [("served", 0), ("405", 0), ("501", 0)];
+    for operation in operations().all() {
+        let verdict = verdict(operation);
+        for (name, count) in &mut counts {
+            *count += i32::from(*name == verdict);
+        }
+        let path = operation.path.trim_start_matches("/solutions/backupRestore");
+        let versions = [Version::V1, Version::Beta]
+            .into_iter()
+            .filter(|version| operation.is_in(*version))
+            .map(Version::name);
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        let path = if path.is_empty() { "/" } else { path };
+        writeln!(text, "| {} | `{path}` | {} | {verdict} |", operation.method, versions)
+            .expect("a text grows");
+    }
+    let [(_, served), (_, refused), (_, missing)] = counts;
+    writeln!(text, "\n{served} served, {refused} answered 405, {missing} answered 501.")
+        .expect("a text grows");
+    text
+}
+
+#[test]
+fn the_document_is_as_committed() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../COMPATIBILITY.md");
+    if std::env::var_os("HOLDFAST_BLESS").is_some() {
+        std::fs::write(&path, document()).expect("the file can be written");
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap_or_default(),
+        document(),
+        "HOLDFAST_BLESS=1 rewrites it"
+    );
+}
