@@ -10,7 +10,10 @@ use holdfast_domain::{
     RestoreState, ServiceState, Timestamp, TransitionError, UnitState, UnitTally,
 };
 
-const TABLES: [(&str, fn() -> String); 5] = [
+/// A file's name, and the table that it holds.
+type NamedTable = (&'static str, fn() -> String);
+
+const TABLES: [NamedTable; 5] = [
     ("artifact.txt", artifact),
     ("policy.txt", policy),
     ("restore_session.txt", restore_session),

@@ -112,7 +112,8 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { store, objects, keys, connectors, clock, entropy, observer, options } =
             parts;
-        let repositories = Repositories::new(keys, objects, options.repository.clone());
+        let repositories =
+            Repositories::new(keys, objects, clock.clone(), options.repository.clone());
         Self {
             shared: Arc::new(Shared {
                 store,

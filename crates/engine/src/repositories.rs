@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use holdfast_domain::{TenantId, UnitId};
-use holdfast_repository::{Repository, RepositoryOptions};
+use holdfast_domain::{Clock, TenantId, UnitId};
+use holdfast_repository::{CpuPool, Repository, RepositoryOptions};
 use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 use tokio::sync::Mutex;
 
+use crate::backup::layout::jiff_time;
 use crate::error::JobError;
 use crate::keys::{KeyRing, repository_path};
 
@@ -18,6 +19,7 @@ const KEPT_OPEN: usize = 16;
 pub(crate) struct Repositories {
     keys: KeyRing,
     objects: Arc<dyn ObjectStore>,
+    clock: Arc<dyn Clock>,
     options: RepositoryOptions,
     open: Mutex<Open>,
 }
@@ -34,9 +36,13 @@ impl Repositories {
     pub(crate) fn new(
         keys: KeyRing,
         objects: Arc<dyn ObjectStore>,
-        options: RepositoryOptions,
+        clock: Arc<dyn Clock>,
+        mut options: RepositoryOptions,
     ) -> Self {
-        Self { keys, objects, options, open: Mutex::default() }
+        // However many repositories are open, the processor's cores are the same.
+        let threads = options.cpu_threads;
+        options.cpu_pool.get_or_insert_with(|| CpuPool::new(threads));
+        Self { keys, objects, clock, options, open: Mutex::default() }
     }
 
     fn place(&self, unit: UnitId) -> Arc<dyn ObjectStore> {
@@ -72,7 +78,9 @@ impl Repositories {
         let repository = if Repository::exists(&*place).await? {
             Repository::open(place, &secret, self.options.clone()).await?
         } else {
-            Repository::init(place, &secret, self.options.clone()).await?
+            let created = jiff_time(self.clock.now());
+            let options = RepositoryOptions { created, ..self.options.clone() };
+            Repository::init(place, &secret, options).await?
         };
         self.keep(unit, repository.clone()).await;
         Ok(repository)

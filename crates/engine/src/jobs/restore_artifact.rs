@@ -14,6 +14,9 @@ use crate::restore::{
     RestoreProgress, RestoreTask, Restored, public_error, restore_in_place, restore_to_new_site,
 };
 
+/// A restore reads in pack order and walks trees: neighbours come with one request.
+const READ_CACHE_BYTES: usize = 32 << 20;
+
 pub(crate) async fn run(
     shared: &Shared,
     job: &ClaimedJob,
@@ -77,6 +80,7 @@ async fn restore(
         .value;
     let connector = shared.connector(job.tenant).await?;
     let repository = shared.repositories.open(job.tenant, unit.id).await?;
+    let repository = repository.with_read_cache(READ_CACHE_BYTES);
     let site = connector.site(&unit.resource).await?;
     let site = match (artifact.destination, site) {
         (_, Some(site)) => site,
