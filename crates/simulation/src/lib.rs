@@ -6,6 +6,7 @@
 
 pub mod edits;
 pub mod graph;
+pub mod restic;
 pub mod state;
 pub mod truth;
 pub mod wires;

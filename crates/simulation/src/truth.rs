@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::edits::{Dice, Editor};
+use crate::restic::restic;
 use crate::state::SiteState;
 use crate::world::{Objects, Protected, World, WorldOptions};
 
@@ -48,6 +49,7 @@ struct Walker {
     /// What was done, for a person who looks for a bug.
     log: Vec<String>,
     dice: Dice,
+    in_folder: bool,
     points: Vec<(RestorePoint, SiteState)>,
     new_sites: u32,
     done: Walked,
@@ -70,6 +72,7 @@ pub async fn walk(walk: Walk) -> anyhow::Result<Walked> {
         editors: Vec::new(),
         log: Vec::new(),
         dice: Dice::new(walk.seed),
+        in_folder: walk.in_folder,
         points: Vec::new(),
         new_sites: 0,
         done: Walked::default(),
@@ -261,6 +264,9 @@ impl Walker {
         let report =
             repository.check(holdfast_repository::CheckOptions { read_data: true }).await?;
         anyhow::ensure!(report.is_sound(), "{:?}", report.problems);
+        if self.in_folder {
+            restic(&self.world, self.protected.unit, &["check", "--read-data"]).await?;
+        }
         Ok(())
     }
 }

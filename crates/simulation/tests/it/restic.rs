@@ -1,9 +1,9 @@
 //! restic as the judge: it opens what the engine wrote, and what it removes is not relied on.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use holdfast_simulation::edits::{Dice, Editor};
+use holdfast_simulation::restic::restic;
 use holdfast_simulation::truth::equal;
 use holdfast_simulation::{Objects, Protected, World, WorldOptions};
 use sha2::{Digest, Sha256};
@@ -16,25 +16,6 @@ async fn in_folder(seed: u64) -> (World, Protected) {
     let world = World::new(options).await.unwrap();
     let site = world.protected("judged").await.unwrap();
     (world, site)
-}
-
-/// restic on a unit's repository; success is expected.
-async fn restic(world: &World, site: &Protected, arguments: &[&str]) -> String {
-    let secret = world.secret(site.unit).await.unwrap();
-    let output: Output = Command::new("restic")
-        .arg("--no-cache")
-        .args(arguments)
-        .env("RESTIC_REPOSITORY", world.repository_folder(site.unit))
-        .env("RESTIC_PASSWORD", secret.expose())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "restic {arguments:?}: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,15 +31,16 @@ async fn restic_checks_and_restores_every_point() {
         }
         points.push(true_point(&mut world, &site).await);
     }
-    restic(&world, &site, &["check", "--read-data"]).await;
+    restic(&world, site.unit, &["check", "--read-data"]).await.unwrap();
     for (point, state) in &points {
         let folder = tempfile::tempdir().unwrap();
         restic(
             &world,
-            &site,
+            site.unit,
             &["restore", &point.snapshot, "--target", folder.path().to_str().unwrap()],
         )
-        .await;
+        .await
+        .unwrap();
         let mut files = 0;
         for (path, entry) in &state.entries {
             let path = folder.path().join("content/sites/judged").join(path);
@@ -93,10 +75,10 @@ async fn what_a_person_pruned_is_stored_again() {
     world.node.graph.delete(&site.drive, &file).await.unwrap();
     true_point(&mut world, &site).await;
     // The engine keeps the repository open meanwhile.
-    restic(&world, &site, &["forget", "--keep-last", "1", "--prune"]).await;
+    restic(&world, site.unit, &["forget", "--keep-last", "1", "--prune"]).await.unwrap();
     put(&world, &site, &site.root, "file", &bytes).await;
     let (point, state) = true_point(&mut world, &site).await;
-    restic(&world, &site, &["check", "--read-data"]).await;
+    restic(&world, site.unit, &["check", "--read-data"]).await.unwrap();
     world.restart_node().unwrap();
     equal("the point", &world.read_point(&point).await.unwrap(), &state).unwrap();
 }
