@@ -5,6 +5,8 @@ use std::sync::Arc;
 use holdfast_simulation::wires::{Spoilt, SpoiltDownloads};
 use holdfast_simulation::{Protected, World, WorldOptions};
 
+use serde_json::json;
+
 use crate::common::{folder, put};
 
 pub(crate) async fn spoiling(seed: u64) -> (World, Arc<SpoiltDownloads>, Protected) {
@@ -106,4 +108,65 @@ async fn a_version_that_cannot_be_read_leaves_the_older_one_marked() {
     let new_site = ended.artifact["restoredSiteId"].as_str().unwrap();
     let restored = world.read_site(new_site).await.unwrap();
     assert_eq!(restored.entries["Documents/file"].content.as_ref().unwrap().0, 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_and_the_folders_above_it_are_neither_moved_nor_deleted() {
+    let (mut world, wire, site) = spoiling(43).await;
+    let inner = folder(&world, &site, &site.root, "inner").await;
+    put(&world, &site, &inner, "bad", &[7; 777]).await;
+    put(&world, &site, &inner, "good", &[1; 100]).await;
+    put(&world, &site, &site.root, "elsewhere", &[5; 50]).await;
+    wire.spoil(777, Spoilt::Refused);
+    let point = world.make_point(site.unit).await.unwrap().unwrap();
+    // The folder gets another name and place, and something else takes its name.
+    let graph = &world.node.graph;
+    let new_home = folder(&world, &site, &site.root, "new home").await;
+    let moved = json!({"name": "moved", "parentReference": {"id": new_home}});
+    graph.patch(&site.drive, &inner, &moved).await.unwrap();
+    let usurper = folder(&world, &site, &site.root, "inner").await;
+    put(&world, &site, &usurper, "not in the point", &[3; 30]).await;
+    put(&world, &site, &inner, "good", &[2; 100]).await;
+    let ended = world.restore(&point, "inPlace").await.unwrap();
+    assert_eq!(ended.status, "completedWithError");
+    let listed: Vec<&str> = ended.failures.iter().map(|failure| failure.path.as_str()).collect();
+    // Where it is now, and the folder that is not where the point has it.
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(listed.contains(&"Documents/new home/moved/bad"), "{listed:?}");
+    assert!(listed.contains(&"Documents/inner"), "{listed:?}");
+    let after = world.read_site(&site.site).await.unwrap();
+    let paths: Vec<&str> = after.entries.keys().map(String::as_str).collect();
+    let wanted = [
+        "Documents/elsewhere",
+        "Documents/new home",
+        "Documents/new home/moved",
+        "Documents/new home/moved/bad",
+        "Documents/new home/moved/good",
+    ];
+    assert_eq!(paths, wanted);
+    assert_eq!(after.entries["Documents/new home/moved/good"].content.as_ref().unwrap().0, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_is_gone_is_still_listed() {
+    let (mut world, wire, site) = spoiling(44).await;
+    let bad = put(&world, &site, &site.root, "bad", &[7; 777]).await;
+    put(&world, &site, &site.root, "good", &[1; 100]).await;
+    wire.spoil(777, Spoilt::Refused);
+    let point = world.make_point(site.unit).await.unwrap().unwrap();
+    world.node.graph.delete(&site.drive, &bad).await.unwrap();
+    put(&world, &site, &site.root, "good", &[2; 100]).await;
+    for destination in ["inPlace", "new"] {
+        let ended = world.restore(&point, destination).await.unwrap();
+        assert_eq!(ended.status, "completedWithError");
+        let listed: Vec<(&str, &str)> = ended
+            .failures
+            .iter()
+            .map(|failure| (failure.path.as_str(), failure.code.as_str()))
+            .collect();
+        assert_eq!(listed, [("Documents/bad", "gapInRestorePoint")]);
+    }
+    let stored = world.read_point(&point).await.unwrap();
+    let after = world.read_site(&site.site).await.unwrap();
+    assert_eq!(after.without_ids(), stored.without_ids());
 }
