@@ -211,7 +211,10 @@ impl Walker {
     }
 
     async fn restore_in_place(&mut self) -> anyhow::Result<()> {
-        let chosen = self.dice.below(self.points.len());
+        // Often a recent one: most items are there still, but in each other's way.
+        let recent = if self.dice.chance(60) { 3 } else { REMEMBERED };
+        let back = self.dice.below(recent.min(self.points.len()));
+        let chosen = self.points.len() - 1 - back;
         let (point, expected) = self.points[chosen].clone();
         self.note(format!("restore in place to {}", point.protection_date_time));
         let before = self.read_live().await?;

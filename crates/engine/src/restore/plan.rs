@@ -324,6 +324,8 @@ impl Planning<'_> {
             ) => {
                 size != live_size
                     || quick_xor_hash != live_hash
+                    // The catalogue has an older version than the one that is there.
+                    || live.gap.is_some()
                     || (quick_xor_hash.is_empty() && *size > 0)
             }
             (TargetKind::Folder, _) | (_, ItemKind::Folder { .. }) => false,

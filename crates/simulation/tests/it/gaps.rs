@@ -7,7 +7,7 @@ use holdfast_simulation::{Protected, World, WorldOptions};
 
 use serde_json::json;
 
-use crate::common::{folder, put};
+use crate::common::{folder, put, roll_back, true_point};
 
 pub(crate) async fn spoiling(seed: u64) -> (World, Arc<SpoiltDownloads>, Protected) {
     let wire = Arc::new(SpoiltDownloads::default());
@@ -169,4 +169,17 @@ async fn a_gap_that_is_gone_is_still_listed() {
     let stored = world.read_point(&point).await.unwrap();
     let after = world.read_site(&site.site).await.unwrap();
     assert_eq!(after.without_ids(), stored.without_ids());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_version_that_cannot_be_read_is_overwritten_by_the_points() {
+    let (mut world, wire, site) = spoiling(45).await;
+    put(&world, &site, &site.root, "file", &[1; 500]).await;
+    let (point, state) = true_point(&mut world, &site).await;
+    // The catalogue keeps the older version for this one: it must not be taken for what is there.
+    wire.spoil(777, Spoilt::Refused);
+    put(&world, &site, &site.root, "file", &[2; 777]).await;
+    assert_eq!(world.make_point(site.unit).await.unwrap().unwrap().gaps, 1);
+    roll_back(&mut world, &site, &point, &state).await;
+    assert_eq!(world.latest(site.unit).await.unwrap().unwrap().gaps, 0);
 }
