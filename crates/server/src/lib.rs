@@ -8,7 +8,8 @@ mod embedded;
 mod listen;
 mod repository_key;
 mod tls;
+mod unread_body;
 
 pub use cli::main;
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, OwnDataDir};
 pub use embedded::{Embedded, EmbeddedOptions};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::HOST;
+use bytes::Bytes;
+use http::header::{EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -17,6 +18,8 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+
+use crate::unread_body;
 
 /// How long a client may take over its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,24 +78,78 @@ async fn talk(
 }
 
 /// Routers build links from the request's own address, so it is made whole first.
-async fn answer(
+async fn answer<B>(
     router: Router,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
+    request: Request<B>,
+) -> Result<Response<Body>, std::convert::Infallible>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
+{
     let (mut head, body) = request.into_parts();
+    // A client that waits to be asked for its body is not asked for what nobody reads.
+    let waits = head.headers.contains_key(EXPECT);
+    let (body, rest) = unread_body::share(body);
+    let response = match whole_address(&head) {
+        Some(whole) => {
+            head.uri = whole;
+            router.oneshot(Request::from_parts(head, Body::new(body))).await?
+        }
+        None => {
+            drop(body);
+            let mut refused = Response::new(Body::from("The Host header is missing or malformed."));
+            *refused.status_mut() = StatusCode::BAD_REQUEST;
+            refused
+        }
+    };
+    if !waits {
+        rest.read().await;
+    }
+    Ok(response)
+}
+
+fn whole_address(head: &http::request::Parts) -> Option<Uri> {
     let authority = match head.uri.authority() {
-        Some(authority) => Some(authority.clone()),
-        None => head.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()),
+        Some(authority) => authority.clone(),
+        None => Authority::try_from(head.headers.get(HOST)?.as_bytes()).ok()?,
     };
     let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let whole = authority.and_then(|authority| {
-        Uri::builder().scheme(Scheme::HTTPS).authority(authority).path_and_query(path).build().ok()
-    });
-    let Some(whole) = whole else {
-        let mut refused = Response::new(Body::from("The Host header is missing or malformed."));
-        *refused.status_mut() = StatusCode::BAD_REQUEST;
-        return Ok(refused);
-    };
-    head.uri = whole;
-    router.oneshot(Request::from_parts(head, Body::new(body))).await
+    Uri::builder().scheme(Scheme::HTTPS).authority(authority).path_and_query(path).build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::StreamExt;
+
+    use super::*;
+
+    /// Answers a request of five frames and says how many of them were read.
+    async fn frames_read(router: Router, expect: Option<&'static str>) -> usize {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&read);
+        let frames = futures::stream::iter(0..5).map(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, axum::Error>(Bytes::from_static(b"bytes"))
+        });
+        let mut request = Request::put("/upload").header(HOST, "localhost:8443");
+        if let Some(expect) = expect {
+            request = request.header(EXPECT, expect);
+        }
+        let request = request.body(Body::from_stream(frames)).unwrap();
+        let response = answer(router, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        read.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_no_handler_reads_is_read_before_the_answer() {
+        assert_eq!(frames_read(Router::new(), None).await, 5);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_the_client_holds_back_is_not_asked_for() {
+        assert_eq!(frames_read(Router::new(), Some("100-continue")).await, 0);
+    }
 }
