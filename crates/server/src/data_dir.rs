@@ -1,7 +1,8 @@
 //! The data folder: who owns which part of it, and the root key.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -28,21 +29,19 @@ impl DataDir {
         Ok(Self(absolute))
     }
 
-    /// Removes what an earlier start made; the certificates stay, since clients trust them.
+    /// Takes the folder for this process alone. The kernel takes the lock back when the process ends, however it ends.
     ///
     /// # Errors
-    /// When something cannot be removed.
-    pub fn start_anew(&self) -> io::Result<()> {
-        for name in OURS {
-            let path = self.0.join(name);
-            let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) | Ok(()) => {}
+    /// When another process has it.
+    pub fn own(self) -> anyhow::Result<OwnDataDir> {
+        let lock = File::create(self.0.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(OwnDataDir { folder: self, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another holdfast uses the data folder {}", self.0.display())
             }
+            Err(TryLockError::Error(error)) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Everything in the object store; the repositories are below `repositories/` in it.
@@ -110,6 +109,40 @@ impl DataDir {
     }
 }
 
+/// A data folder that no other process uses.
+#[derive(Debug)]
+pub struct OwnDataDir {
+    folder: DataDir,
+    _lock: File,
+}
+
+impl Deref for OwnDataDir {
+    type Target = DataDir;
+
+    fn deref(&self) -> &DataDir {
+        &self.folder
+    }
+}
+
+impl OwnDataDir {
+    /// Removes what an earlier start made; the certificates stay, since clients trust them.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn start_anew(&self) -> io::Result<()> {
+        for name in OURS {
+            let path = self.folder.0.join(name);
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) | Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Writes a file that only its owner may read, whole or not at all, and makes it durable.
 ///
 /// # Errors
@@ -126,4 +159,21 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::rename(&temporary, path)?;
     fs::File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::make(folder.path()).unwrap();
+        let owned = data.clone().own().unwrap();
+        assert!(data.clone().own().unwrap_err().to_string().contains("another holdfast"));
+        owned.start_anew().unwrap();
+        assert!(data.clone().own().is_err(), "starting anew keeps the folder");
+        drop(owned);
+        data.own().unwrap();
+    }
 }

@@ -30,7 +30,7 @@ pub struct DevOptions {
 /// # Errors
 /// When the data folder or the address cannot be used.
 pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
-    let data = DataDir::make(&options.data)?;
+    let data = DataDir::make(&options.data)?.own()?;
     if options.fresh {
         data.start_anew()?;
     }

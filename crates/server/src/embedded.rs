@@ -23,7 +23,7 @@ use holdfast_store_sqlite::SqliteStore;
 use holdfast_tenant::{Tenant, TenantOptions};
 use tower::ServiceExt;
 
-use crate::data_dir::DataDir;
+use crate::data_dir::OwnDataDir;
 
 /// Where requests within the process go: never resolved, never sent.
 const IN_PROCESS: &str = "http://tenant.internal";
@@ -60,9 +60,12 @@ impl Connectors for OneTenant {
 impl Embedded {
     /// Opens the data folder, or fills it on the first start. Nothing runs until [`Engine::run_until`].
     ///
+    /// The folder is this process's own, so every lease found in it belongs to a worker that is dead: its job need not wait
+    /// for the lease to run out.
+    ///
     /// # Errors
     /// When a part of the data folder cannot be used.
-    pub async fn open(data: &DataDir, options: EmbeddedOptions) -> anyhow::Result<Self> {
+    pub async fn open(data: &OwnDataDir, options: EmbeddedOptions) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let root_key = data.root_key_or_new(&*entropy)?;
@@ -82,6 +85,7 @@ impl Embedded {
         let connector = Arc::new(connect(&tenant, clock.clone(), entropy.clone()));
         let facts = tenant.facts();
         make_service(&*store, &tenant, &*clock).await?;
+        end_leases(&*store).await?;
         let engine = Engine::new(EngineParts {
             keys: KeyRing::new(root_key, store.clone(), objects.clone(), entropy.clone()),
             store: store.clone(),
@@ -158,6 +162,16 @@ async fn make_service(store: &dyn Store, tenant: &Tenant, clock: &dyn Clock) -> 
     Ok(tx.commit().await?)
 }
 
+async fn end_leases(store: &dyn Store) -> anyhow::Result<()> {
+    let mut tx = store.begin().await?;
+    let ended = tx.end_leases().await?;
+    tx.commit().await?;
+    if ended > 0 {
+        tracing::info!(jobs = ended, "jobs go on that were cut off when the last process ended");
+    }
+    Ok(())
+}
+
 /// One address for both: what the backup API does not serve is the tenant's.
 fn join(api: Router, tenant: Router) -> Router {
     let health = Router::new().route("/healthz", axum::routing::get(async || "ok"));
@@ -174,6 +188,6 @@ fn join(api: Router, tenant: Router) -> Router {
 
 /// The default interval between backups.
 #[must_use]
-pub fn default_backup_interval() -> Duration {
+pub(crate) fn default_backup_interval() -> Duration {
     limits::BACKUP_INTERVAL
 }

@@ -17,7 +17,7 @@ use crate::dev::shell_quoted;
 ///
 /// # Errors
 /// When there is no such unit, or its key does not open.
-pub async fn repository_key(unit: &str, data: &Path, offline: bool) -> anyhow::Result<()> {
+pub(crate) async fn repository_key(unit: &str, data: &Path, offline: bool) -> anyhow::Result<()> {
     let unit: UnitId = unit.parse().with_context(|| format!("{unit:?} is no unit's id"))?;
     if !data.is_dir() {
         bail!("there is no data folder {}", data.display());

@@ -131,6 +131,14 @@ impl Jobs for SqliteTx {
         self.change_lease("UPDATE jobs SET not_before = :value, lease_until = NULL WHERE id = :id AND lease_token = :token", lease, &not_before.unix_micros())
     }
 
+    async fn end_leases(&mut self) -> Result<u64, StoreError> {
+        let ended = self
+            .sql()
+            .execute("UPDATE jobs SET lease_until = NULL WHERE lease_until IS NOT NULL", [])
+            .map_err(failed)?;
+        Ok(ended as u64)
+    }
+
     async fn next_job_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let micros: Option<i64> = self
             .sql()

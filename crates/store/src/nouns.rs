@@ -275,6 +275,10 @@ pub trait Jobs {
         not_before: Timestamp,
         reason: &str,
     ) -> Result<(), StoreError>;
+    /// Ends every lease in the store, so that its job can be claimed at once; says how many there were. Only for a process
+    /// that knows that it is the store's only user and has claimed nothing yet. Should it be wrong, nothing is lost: a
+    /// claim gives a newer token, and the earlier holder's writes are refused from then on.
+    async fn end_leases(&mut self) -> Result<u64, StoreError>;
     /// When the next job may become ready; `None` when nothing waits.
     async fn next_job_at(&mut self) -> Result<Option<Timestamp>, StoreError>;
 }

@@ -24,7 +24,7 @@ macro_rules! testsuite {
     ($store:expr) => {
         $crate::testsuite!(@cases $store;
             rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, sessions_keep_their_states,
-            artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, waiting_work_is_not_added_twice, due_units_are_found,
+            artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, ended_leases_free_their_jobs, waiting_work_is_not_added_twice, due_units_are_found,
             publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items);
     };
     (@cases $store:expr; $($case:ident),* $(,)?) => {
@@ -528,6 +528,18 @@ pub async fn a_lost_lease_writes_nothing(store: &dyn Store) {
         tx.latest_restore_point(unit.tenant, unit.id).await.expect("reads"),
         Some(point(&unit, 10))
     );
+}
+
+pub async fn ended_leases_free_their_jobs(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let (_, dead) = published_unit(store, &entropy).await;
+    let mut tx = begin(store).await;
+    assert_eq!(claim(&mut *tx, 1).await, None, "the lease lives");
+    assert_eq!(tx.end_leases().await.expect("ends them"), 1);
+    assert_eq!(tx.end_leases().await.expect("there are none"), 0);
+    let (_, newer) = claim(&mut *tx, 1).await.expect("the job is free at once");
+    assert!(matches!(tx.finish(dead).await, Err(StoreError::LeaseLost)));
+    tx.finish(newer).await.expect("the newest lease holds");
 }
 
 pub async fn waiting_work_is_not_added_twice(store: &dyn Store) {

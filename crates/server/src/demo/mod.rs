@@ -55,7 +55,7 @@ pub(crate) async fn demo(options: DemoOptions) -> anyhow::Result<Verdict> {
         }
     };
     let data_path = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let data = DataDir::make(&data_path)?;
+    let data = DataDir::make(&data_path)?.own()?;
     let counters = Arc::new(Counters::default());
     let embedded_options = EmbeddedOptions {
         public_url: "https://localhost:8443".to_owned(),
@@ -68,6 +68,7 @@ pub(crate) async fn demo(options: DemoOptions) -> anyhow::Result<Verdict> {
         () = embedded.engine.run_until(std::future::pending()) => bail!("the engine stopped"),
     };
     drop(embedded);
+    drop(data);
     if options.keep {
         println!("The data stays in {}.", data_path.display());
         let listen = ([127, 0, 0, 1], 8443).into();
