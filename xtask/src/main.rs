@@ -1,1 +1,80 @@
-fn main() {}
+//! Work on the project itself: `cargo xtask <command>`.
+//!
+//! Everything that judges the product from outside is here: it starts the real binary, speaks HTTP to it, kills it, and
+//! opens its repositories with restic. Nothing here uses the product's crates, so that a mistake in them cannot hide itself.
+
+mod backup_api;
+mod ci;
+mod dev_server;
+mod documents;
+mod graph;
+mod interop;
+mod kill;
+mod layers;
+mod licences;
+mod licences_expression;
+mod listing;
+mod project;
+mod quick_xor;
+mod random;
+mod restic;
+mod shell;
+mod stopwatch;
+mod truth;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Work on the project itself.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must hold before a change goes in: format, lints, layers, licences, tests, documentation, and the
+    /// product itself under real clients.
+    Ci,
+    /// Checks which of our crates uses which.
+    Layers,
+    /// Checks the licences and sources of what we depend on, as deny.toml allows them.
+    Deny,
+    /// Drives `holdfast dev` with Microsoft's Python SDK.
+    Interop,
+    /// Kills `holdfast dev` at random moments and looks for what was lost.
+    Kill {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
+    /// A long random walk that looks for restore points that do not tell the truth.
+    Truth {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 10_000)]
+        steps: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Ci => ci::ci(),
+        Command::Layers => layers::layers(),
+        Command::Deny => licences::licences(),
+        Command::Interop => interop::interop(),
+        Command::Kill { seed, rounds } => kill::kill(seed, rounds),
+        Command::Truth { seed, steps } => truth::truth(seed, steps),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
