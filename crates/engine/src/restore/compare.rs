@@ -116,6 +116,8 @@ pub(crate) struct Roots {
     pub(crate) target_tree: BlobId,
     /// `None` when unknown: then everything is compared.
     pub(crate) live_tree: Option<[u8; 32]>,
+    /// Live folders whose trees do not tell everything, since an item below could not be read.
+    pub(crate) incomplete: HashSet<ItemId>,
 }
 
 /// What is known of a folder, on each side.
@@ -188,9 +190,10 @@ impl Comparing<'_, '_> {
     async fn open(&mut self, chosen: impl Fn(&Folder) -> bool) -> Result<bool, JobError> {
         let mut targets = Vec::new();
         let mut lives = Vec::new();
-        for (id, folder) in
-            self.folders.iter_mut().filter(|(_, folder)| chosen(folder) && !folder.is_equal())
-        {
+        let incomplete = &self.roots.incomplete;
+        for (id, folder) in self.folders.iter_mut().filter(|(id, folder)| {
+            chosen(folder) && (!folder.is_equal() || incomplete.contains(*id))
+        }) {
             if let Some(tree) = folder.target
                 && !folder.target_opened
             {
@@ -266,6 +269,27 @@ impl Comparing<'_, '_> {
         self.pictures.target.insert(id, item);
         Ok(())
     }
+}
+
+/// The folders above the live items that could not be read, as the catalogue has them.
+pub(crate) async fn folders_with_gaps(
+    store: &dyn Store,
+    unit: UnitId,
+    drive: &DriveId,
+) -> Result<HashSet<ItemId>, JobError> {
+    let mut tx = store.read().await?;
+    let mut folders = HashSet::new();
+    for gap in tx.staged_gaps(unit).await? {
+        let mut above = gap.parent.filter(|_| gap.drive == *drive);
+        while let Some(folder) = above {
+            let item = tx.staged_item(unit, drive, &folder).await?;
+            if !folders.insert(folder) {
+                break;
+            }
+            above = item.and_then(|item| item.parent);
+        }
+    }
+    Ok(folders)
 }
 
 /// The ids of a point's gaps in one library.

@@ -8,7 +8,7 @@ use holdfast_repository::BlobId;
 use holdfast_store::{ItemFailure, ItemKind};
 
 use super::apply::{Destination, apply};
-use super::compare::{Live, Roots, compare, gaps_of};
+use super::compare::{Live, Roots, compare, folders_with_gaps, gaps_of};
 use super::plan::{Pictures, Plan, fold, plan};
 use super::source::{PermissionReader, Picture};
 use super::{PASSES, RestoreTask, Restored};
@@ -206,6 +206,7 @@ async fn plan_library(
         target_root_id: record.root_item_id.clone(),
         target_tree,
         live_tree,
+        incomplete: folders_with_gaps(&*run.shared.store, run.unit, &drive.id).await?,
     };
     let pictures = compare(&run.repository, &mut permissions, &live, &roots).await?;
     let gaps: HashSet<_> = gaps_of(gaps, &record.drive_id);

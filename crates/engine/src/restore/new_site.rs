@@ -169,6 +169,7 @@ async fn plan_library(
         target_root_id: record.root_item_id.clone(),
         target_tree: picture.library(&record.folder)?,
         live_tree: None,
+        incomplete: HashSet::new(),
     };
     let pictures = compare(&run.repository, &mut permissions, &live, &roots).await?;
     let plan = plan(&pictures, &drive.root, &HashSet::new());

@@ -183,3 +183,16 @@ async fn a_live_version_that_cannot_be_read_is_overwritten_by_the_points() {
     roll_back(&mut world, &site, &point, &state).await;
     assert_eq!(world.latest(site.unit).await.unwrap().unwrap().gaps, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_item_that_cannot_be_read_goes_when_the_point_does_not_have_it() {
+    let (mut world, wire, site) = spoiling(46).await;
+    let outer = folder(&world, &site, &site.root, "outer").await;
+    let inner = folder(&world, &site, &outer, "inner").await;
+    let (point, state) = true_point(&mut world, &site).await;
+    // It is in no tree, so that the folders' trees are equal.
+    wire.spoil(777, Spoilt::Refused);
+    put(&world, &site, &inner, "bad", &[2; 777]).await;
+    world.make_point(site.unit).await.unwrap();
+    roll_back(&mut world, &site, &point, &state).await;
+}
