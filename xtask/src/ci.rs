@@ -1,4 +1,6 @@
 //! `cargo xtask ci`: everything that must hold, cheapest first, each step with its time.
+//!
+//! All of it in the release profile: what the tests need is then built once, C libraries included, for the binary too.
 
 use std::process::Command;
 
@@ -18,7 +20,10 @@ const STEPS: &[Step] = &[
     Step { name: "deny", run: licences::licences },
     Step { name: "clippy", run: clippy },
     Step { name: "docs", run: docs },
-    Step { name: "tests", run: || cargo(&["test", "--quiet", "--locked", "--workspace"]) },
+    Step {
+        name: "tests",
+        run: || cargo(&["test", "--quiet", "--locked", "--release", "--workspace"]),
+    },
     Step { name: "release build", run: || project::release_binary().map(drop) },
     Step { name: "demo", run: demo },
     Step { name: "interop", run: interop::interop },
@@ -50,12 +55,12 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 fn clippy() -> anyhow::Result<()> {
-    let arguments = ["clippy", "--quiet", "--locked", "--workspace", "--all-targets"];
+    let arguments = ["clippy", "--quiet", "--locked", "--release", "--workspace", "--all-targets"];
     shell::run(project::cargo().args(arguments).args(["--", "-D", "warnings"]))
 }
 
 fn docs() -> anyhow::Result<()> {
-    let arguments = ["doc", "--quiet", "--locked", "--workspace", "--no-deps"];
+    let arguments = ["doc", "--quiet", "--locked", "--release", "--workspace", "--no-deps"];
     shell::run(project::cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
