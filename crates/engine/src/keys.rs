@@ -215,9 +215,14 @@ impl KeyRing {
             wrapped_repository_secret,
         };
         let path = key_file_path(unit);
-        if matches!(self.objects.head(&path).await, Err(object_store::Error::NotFound { .. })) {
-            let text = serde_json::to_vec_pretty(&file).expect("texts serialize");
-            self.objects.put(&path, PutPayload::from(text)).await?;
+        match self.objects.head(&path).await {
+            Ok(_) => {}
+            Err(object_store::Error::NotFound { .. }) => {
+                let text = serde_json::to_vec_pretty(&file).expect("texts serialize");
+                self.objects.put(&path, PutPayload::from(text)).await?;
+            }
+            // Going on would make a repository without its key beside it.
+            Err(error) => return Err(error.into()),
         }
         self.root.open(tenant, &file.wrapped_tenant_key, unit, &file.wrapped_repository_secret)
     }

@@ -80,7 +80,9 @@ impl Dice {
     pub fn content(&mut self) -> Bytes {
         let size = match self.below(100) {
             0..8 => 0,
-            8..70 => 1 + self.below(3000),
+            // Other bytes of the same size tell who compares sizes only.
+            8..33 => 1234,
+            33..70 => 1 + self.below(3000),
             70..92 => self.below(60_000),
             92..97 => 100_000 + self.below(300_000),
             97..99 => 524_288 + self.below(400_000),
