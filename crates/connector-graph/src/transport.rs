@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 /// Sends one request. Nothing above this line knows whether a socket is involved.
@@ -14,16 +15,19 @@ pub trait Transport: Send + Sync {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, String>;
 }
 
-/// Calls a router without a socket: for the embedded tenant.
+/// Calls a router without a socket: for the embedded tenant. Each request is a task of its own, as it would be in a
+/// server, so that many use all cores; dropping the call drops the task.
 #[derive(Debug, Clone)]
 pub struct InProcess(pub Router);
 
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, String> {
-        match self.0.clone().oneshot(request).await {
-            Ok(response) => Ok(response),
-            Err(never) => match never {},
+        let answering = AbortOnDropHandle::new(tokio::spawn(self.0.clone().oneshot(request)));
+        match answering.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(never)) => match never {},
+            Err(_) => Err("the request's task ended".to_owned()),
         }
     }
 }

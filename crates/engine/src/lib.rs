@@ -29,7 +29,7 @@ use keys::KeyRing;
 use lease::LeaseKeeper;
 use object_store::ObjectStore;
 use repositories::Repositories;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use observer::{NoObserver, Observer, Progress};
 
@@ -107,6 +107,19 @@ impl Shared {
     }
 }
 
+/// Works until told to stop, or until whoever would tell is gone.
+fn worker(engine: Engine, mut told: watch::Receiver<()>) -> impl FnOnce() + Send + 'static {
+    let runtime = tokio::runtime::Handle::current();
+    move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = told.changed() => {}
+                () = engine.work_for_ever() => {}
+            }
+        });
+    }
+}
+
 impl Engine {
     #[must_use]
     pub fn new(parts: EngineParts) -> Self {
@@ -136,10 +149,20 @@ impl Engine {
 
     /// Works until `stopped` is ready; a job in hand is dropped then, and started again by whoever comes next.
     pub async fn run_until(&self, stopped: impl Future<Output = ()>) {
-        let workers = (0..self.shared.options.workers.max(1)).map(|_| self.work_for_ever());
+        // Each worker drives its job on a thread of its own; the service's and the repository's work is on others.
+        let (stop, told) = watch::channel(());
+        let workers: Vec<_> = (0..self.shared.options.workers.max(1))
+            .map(|_| tokio::task::spawn_blocking(worker(self.clone(), told.clone())))
+            .collect();
         tokio::select! {
             () = stopped => {}
-            _ = futures::future::join(futures::future::join_all(workers), self.schedule_for_ever()) => {}
+            () = self.schedule_for_ever() => {}
+        }
+        drop(stop);
+        for worker in workers {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, "a worker ended unexpectedly");
+            }
         }
     }
 

@@ -17,19 +17,19 @@ use crate::{listen, tls};
 
 /// What `dev` was asked for.
 #[derive(Debug, Clone)]
-pub struct DevOptions {
-    pub listen: SocketAddr,
-    pub data: PathBuf,
-    pub import: Option<PathBuf>,
-    pub fresh: bool,
-    pub backup_interval: Duration,
+pub(crate) struct DevOptions {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) import: Option<PathBuf>,
+    pub(crate) fresh: bool,
+    pub(crate) backup_interval: Duration,
 }
 
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// When the data folder or the address cannot be used.
-pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
+pub(crate) async fn dev(options: DevOptions) -> anyhow::Result<()> {
     let data = DataDir::make(&options.data)?.own()?;
     if options.fresh {
         data.start_anew()?;
@@ -54,8 +54,8 @@ pub async fn dev(options: DevOptions) -> anyhow::Result<()> {
     if let Some(folder) = options.import {
         let report = import(&embedded.tenant, "Imported", folder).await?;
         println!(
-            "Imported {} files and {} folders, {} bytes, as {}.",
-            report.files, report.folders, report.bytes, "/sites/Imported"
+            "Imported {} files and {} folders, {} bytes, as /sites/Imported.",
+            report.files, report.folders, report.bytes
         );
         for refusal in &report.refused {
             println!("  left out: {} ({})", refusal.path.display(), refusal.reason);

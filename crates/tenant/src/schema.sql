@@ -145,6 +145,7 @@ CREATE TABLE upload_sessions (
     finished_item INTEGER           -- kept a few minutes for clients that repeat the last fragment
 ) STRICT;
 CREATE INDEX upload_sessions_by_drive ON upload_sessions (drive);
+CREATE INDEX upload_sessions_by_expiry ON upload_sessions (expires);
 
 CREATE TABLE copies (
     secret_hash BLOB PRIMARY KEY,
