@@ -12,7 +12,7 @@ use crate::stopwatch::Stopwatch;
 
 const SERVICE: &str = "/solutions/backupRestore";
 const PATIENCE: Duration = Duration::from_secs(600);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
@@ -65,6 +65,26 @@ pub(crate) fn settle(server: &DevServer) -> anyhow::Result<()> {
         }
         Ok(None)
     })
+}
+
+/// Waits until a backup begins that had not begun before this call.
+pub(crate) fn wait_for_backup(server: &DevServer) -> anyhow::Result<()> {
+    wait_for_line(server, "a job begins")
+}
+
+fn wait_for_line(server: &DevServer, message: &str) -> anyhow::Result<()> {
+    let from = server.log_length()?;
+    wait_for(message, || {
+        let is_it = |line: &Value| {
+            line["fields"]["work"] == "backUpUnit" && line["fields"]["message"] == message
+        };
+        Ok(server.log_lines(from)?.iter().any(is_it).then_some(()))
+    })
+}
+
+/// Waits until a backup ends.
+pub(crate) fn wait_for_end_of_backup(server: &DevServer) -> anyhow::Result<()> {
+    wait_for_line(server, "a job ended")
 }
 
 /// Turns the service on and asks for the protection of a site; gives the unit's id, whose first backup has begun then.

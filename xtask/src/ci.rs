@@ -7,7 +7,10 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::stopwatch::Stopwatch;
-use crate::{interop, layers, licences, project, shell};
+use crate::{interop, kill, layers, licences, project, shell};
+
+const KILL_SEED: u64 = 1;
+const KILL_ROUNDS: u32 = 20;
 
 struct Step {
     name: &'static str,
@@ -27,6 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "release build", run: || project::release_binary().map(drop) },
     Step { name: "demo", run: demo },
     Step { name: "interop", run: interop::interop },
+    Step { name: "kill", run: || kill::kill(KILL_SEED, KILL_ROUNDS) },
 ];
 
 pub(crate) fn ci() -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! A small Graph client over HTTPS, as any other: it trusts the server's CA and shows a token.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Certificate, Method, RequestBuilder};
@@ -29,7 +31,12 @@ impl Graph {
         // Already there when this is not the first caller of the process.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let ca = Certificate::from_pem(&std::fs::read(server.variable("CA_FILE")?)?)?;
-        let client = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .tls_certs_only([ca])
+            .no_proxy()
+            // Between calls nobody looks whether the server has closed an idle connection, as it does after 30 s.
+            .pool_idle_timeout(Duration::from_secs(10))
+            .build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let base = server.variable("GRAPH_BASE")?.to_owned();
         let form = [

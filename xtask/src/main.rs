@@ -4,6 +4,7 @@
 //! opens its repositories with restic. Nothing here uses the product's crates, so that a mistake in them cannot hide itself.
 
 mod backup_api;
+mod bench;
 mod ci;
 mod dev_server;
 mod documents;
@@ -14,6 +15,7 @@ mod layers;
 mod licences;
 mod licences_expression;
 mod listing;
+mod memory;
 mod project;
 mod quick_xor;
 mod random;
@@ -45,6 +47,15 @@ enum Command {
     Deny,
     /// Drives `holdfast dev` with Microsoft's Python SDK.
     Interop,
+    /// Measures beside restic, and writes docs/benchmarks.md.
+    Bench {
+        #[arg(long, default_value_t = 2_000_000_000)]
+        bytes: u64,
+        #[arg(long, default_value_t = 200_000)]
+        items: usize,
+        #[arg(long, default_value_t = 3)]
+        repetitions: usize,
+    },
     /// Kills `holdfast dev` at random moments and looks for what was lost.
     Kill {
         #[arg(long, default_value_t = 1)]
@@ -67,6 +78,9 @@ fn main() -> ExitCode {
         Command::Layers => layers::layers(),
         Command::Deny => licences::licences(),
         Command::Interop => interop::interop(),
+        Command::Bench { bytes, items, repetitions } => {
+            bench::bench(&bench::BenchOptions { bytes, items, repetitions })
+        }
         Command::Kill { seed, rounds } => kill::kill(seed, rounds),
         Command::Truth { seed, steps } => truth::truth(seed, steps),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -118,7 +118,7 @@ fn walk(folder: &Path, prefix: String, found: &mut BTreeMap<String, Found>) -> a
             walk(&entry.path(), format!("{path}/"), found)?;
             found.insert(path, Found { content: None, modified });
         } else {
-            let bytes = fs::read(PathBuf::from(entry.path()))?;
+            let bytes = fs::read(entry.path())?;
             let content = Content { size: bytes.len() as u64, quick_xor: quick_xor_base64(&bytes) };
             found.insert(path, Found { content: Some(content), modified });
         }

@@ -9,7 +9,7 @@ use crate::graph::{Graph, encoded};
 use crate::listing::{Listed, Listing};
 use crate::random::Random;
 
-const EDITS: usize = 40;
+const EDITS: usize = 80;
 
 /// Changes the drive; `number` makes new names unlike those of other rounds.
 pub(crate) fn edit(

@@ -92,7 +92,8 @@ fn measure(
     let mut random = Random::new(seed, 0);
     let mut usual = Vec::new();
     while !cycle.is_over() {
-        usual.push(cycle.round(0, &mut random, None)?);
+        let number = usual.len() as u32;
+        usual.push(cycle.round(number, &mut random, None)?);
     }
     Ok(usual)
 }
