@@ -5,6 +5,8 @@ mod data_dir;
 mod demo;
 mod dev;
 mod embedded;
+#[cfg(test)]
+mod https_tests;
 mod listen;
 mod repository_key;
 mod tls;
