@@ -10,10 +10,11 @@ use holdfast_domain::{Clock, Entropy, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::Value;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, Semaphore};
 
 use crate::token::{Credentials, Tokens};
 use crate::transport::Transport;
+use crate::upload::MEMORY_UNITS;
 
 /// Attempts of one request while the service is throttled or down.
 const ATTEMPTS: u32 = 6;
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     paused_until: RwLock<Option<Timestamp>>,
     /// The service's time and ours, when it last told.
     service_time: RwLock<Option<(Timestamp, Timestamp)>>,
+    /// A permit for each MiB that uploads may hold.
+    pub(crate) upload_memory: Semaphore,
 }
 
 /// A request that can be sent again.
@@ -139,6 +142,7 @@ impl Client {
             base,
             paused_until: RwLock::new(None),
             service_time: RwLock::new(None),
+            upload_memory: Semaphore::new(MEMORY_UNITS),
         }
     }
 

@@ -16,6 +16,9 @@ use crate::parse;
 
 /// Bytes in a fragment: a multiple of 320 KiB.
 const FRAGMENT_BYTES: usize = 10 << 20;
+const MEMORY_UNIT: usize = 1 << 20;
+/// All fragments in hand together, in units of `MEMORY_UNIT`: four whole ones, or many small files.
+pub(crate) const MEMORY_UNITS: usize = 40;
 /// The largest file that the service takes.
 const LARGEST_BYTES: u64 = 250 << 30;
 /// How often one upload asks the session where to go on.
@@ -57,6 +60,9 @@ pub(crate) async fn upload(
         )
         .await?;
     let url = parse::text(&session, "uploadUrl")?;
+    // A file waits for memory of its own size, or of its fragments'.
+    let memory = u32::try_from(fragment_bytes(upload.size).div_ceil(MEMORY_UNIT)).unwrap_or(1);
+    let _memory = client.upload_memory.acquire_many(memory).await.expect("it is never closed");
     match send_fragments(client, &upload, &url).await {
         Ok(item) => Ok(item),
         Err(error) => {
@@ -132,27 +138,38 @@ fn next_offset(status: &Value) -> Result<u64, ConnectorError> {
 /// Cuts a stream into fragments.
 struct Fragments {
     content: ContentStream,
-    pending: BytesMut,
+    /// What the last piece had beyond its fragment.
+    left: Bytes,
 }
 
 impl Fragments {
     fn new(content: ContentStream) -> Self {
-        Self { content, pending: BytesMut::new() }
+        Self { content, left: Bytes::new() }
     }
 
     /// The next fragment; fails when the content ends before `remaining` bytes.
     async fn next(&mut self, remaining: u64) -> Result<Bytes, ConnectorError> {
-        let wanted = usize::try_from(remaining).unwrap_or(FRAGMENT_BYTES).min(FRAGMENT_BYTES);
-        while self.pending.len() < wanted {
-            match self.content.next().await {
-                Some(bytes) => self.pending.extend_from_slice(&bytes?),
-                None => {
-                    return Err(ConnectorError::Source(
-                        "the content is shorter than its size".to_owned(),
-                    ));
-                }
+        let wanted = fragment_bytes(remaining);
+        // Exactly as long as it will be: growing would take half as much again.
+        let mut fragment = BytesMut::with_capacity(wanted);
+        while fragment.len() < wanted {
+            if self.left.is_empty() {
+                self.left = match self.content.next().await {
+                    Some(bytes) => bytes?,
+                    None => {
+                        return Err(ConnectorError::Source(
+                            "the content is shorter than its size".to_owned(),
+                        ));
+                    }
+                };
             }
+            let taken = self.left.split_to(self.left.len().min(wanted - fragment.len()));
+            fragment.extend_from_slice(&taken);
         }
-        Ok(self.pending.split_to(wanted).freeze())
+        Ok(fragment.freeze())
     }
+}
+
+fn fragment_bytes(remaining: u64) -> usize {
+    usize::try_from(remaining).unwrap_or(FRAGMENT_BYTES).min(FRAGMENT_BYTES)
 }

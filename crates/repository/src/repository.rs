@@ -63,7 +63,7 @@ impl Default for RepositoryOptions {
             upload_concurrency: 4,
             index_interval_packs: 16,
             large_file_concurrency: 16,
-            read_ahead_bytes: 64 << 20,
+            read_ahead_bytes: 32 << 20,
             created: Timestamp::UNIX_EPOCH,
         }
     }
