@@ -26,6 +26,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 const SCHEMA: &str = include_str!("schema.sql");
 const SCHEMA_VERSION: i64 = 1;
+/// Pages that the writer and each reader keep in memory.
+const WRITER_CACHE_KIB: i64 = 32_000;
+const READER_CACHE_KIB: i64 = 4_000;
 /// Reading transactions at once; more wait.
 const READERS: usize = 4;
 
@@ -43,11 +46,11 @@ impl SqliteStore {
     /// # Errors
     /// `Unavailable` when the file cannot be opened; `Inconsistent` when a newer version wrote it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let writer = connect(path)?;
+        let writer = connect(path, WRITER_CACHE_KIB)?;
         migrate(&writer)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
-            readers.push(Arc::new(Mutex::new(connect(path)?)));
+            readers.push(Arc::new(Mutex::new(connect(path, READER_CACHE_KIB)?)));
         }
         Ok(Self { writer: Arc::new(Mutex::new(writer)), readers })
     }
@@ -87,9 +90,10 @@ impl Store for SqliteStore {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, cache_kib: i64) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(unavailable)?;
     prepare(&connection).map_err(unavailable)?;
+    connection.pragma_update(None, "cache_size", -cache_kib).map_err(unavailable)?;
     Ok(connection)
 }
 
@@ -97,7 +101,6 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", -32_000)?;
     connection.set_prepared_statement_cache_capacity(128);
     // SQLite's own lower() knows ASCII only.
     connection.create_scalar_function(
