@@ -17,7 +17,7 @@ use client::{Call, Client, Failure};
 use download::ITEM_SELECT;
 use holdfast_connector::{
     ChangePage, Connector, ConnectorError, ContentStream, Drive, DriveItem, Grant, ItemUpdate,
-    NewSite, Permission, PermissionUpdate, Site, Times, Upload,
+    NewSite, Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, User,
 };
 use holdfast_domain::{Clock, DriveId, Entropy, ItemId, Timestamp};
 use http::{Method, StatusCode};
@@ -31,6 +31,11 @@ pub use transport::{Https, InProcess, Transport};
 const DELTA_PAGE: u32 = 1000;
 /// Pages of one listing before it counts as endless.
 const LISTING_PAGES: u32 = 10_000;
+
+/// What is read of a user.
+const USER_SELECT: &str = "id,displayName,mail,userPrincipalName";
+/// Users in a page; the service gives no more.
+const USER_PAGE: u32 = 999;
 
 /// One tenant over Graph.
 pub struct GraphConnector {
@@ -56,15 +61,20 @@ impl GraphConnector {
 
     /// Every object of a collection, over all its pages.
     async fn list(&self, url: String) -> Result<Vec<Value>, ConnectorError> {
+        Ok(self.list_from(Call::new(Method::GET, url)).await?)
+    }
+
+    /// The same from a first request with its headers.
+    async fn list_from(&self, first: Call) -> Result<Vec<Value>, Failure> {
         let mut values = Vec::new();
-        let mut next = Some(url);
+        let mut next = Some(first.url.clone());
         for _ in 0..LISTING_PAGES {
             let Some(url) = next else { return Ok(values) };
-            let answer = self.client.json(Call::new(Method::GET, url)).await?;
+            let answer = self.client.json(Call { url, ..first.clone() }).await?;
             values.extend(parse::collection(&answer)?.iter().cloned());
             next = answer["@odata.nextLink"].as_str().map(str::to_owned);
         }
-        Err(ConnectorError::Protocol("a listing has no end".to_owned()))
+        Err(ConnectorError::Protocol("a listing has no end".to_owned()).into())
     }
 
     async fn site_of(&self, url: String) -> Result<Option<Site>, ConnectorError> {
@@ -107,6 +117,40 @@ impl Connector for GraphConnector {
             .map(|segment| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string())
             .collect();
         self.site_of(self.client.url(&format!("v1.0/sites/{host}:{}", segments.join("/")))).await
+    }
+
+    async fn sites(&self) -> Result<Vec<SiteSummary>, ConnectorError> {
+        let mut sites = Vec::new();
+        for value in self.list(self.client.url("v1.0/sites/getAllSites")).await? {
+            sites.extend(parse::site_summary(&value)?);
+        }
+        Ok(sites)
+    }
+
+    async fn user(&self, id_or_upn: &str) -> Result<Option<User>, ConnectorError> {
+        if id_or_upn.is_empty() {
+            return Ok(None);
+        }
+        let id = utf8_percent_encode(id_or_upn, NON_ALPHANUMERIC);
+        let url = self.client.url(&format!("v1.0/users/{id}?$select={USER_SELECT}"));
+        found(self.client.json(Call::new(Method::GET, url)).await)?
+            .map(|user| parse::user(&user))
+            .transpose()
+    }
+
+    async fn group_members(&self, group: &str) -> Result<Option<Vec<User>>, ConnectorError> {
+        if group.is_empty() {
+            return Ok(None);
+        }
+        let url = self.client.url(&format!(
+            "v1.0/groups/{}/transitiveMembers/microsoft.graph.user?$select={USER_SELECT}&$top={USER_PAGE}&$count=true",
+            utf8_percent_encode(group, NON_ALPHANUMERIC)
+        ));
+        // The service takes a cast only with both, `$count` and the header.
+        let call = Call::new(Method::GET, url).header("consistencylevel", "eventual");
+        found(self.list_from(call).await)?
+            .map(|users| users.iter().map(parse::user).collect())
+            .transpose()
     }
 
     async fn drives(&self, site: &str) -> Result<Vec<Drive>, ConnectorError> {

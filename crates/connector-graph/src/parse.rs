@@ -2,7 +2,7 @@
 
 use holdfast_connector::{
     Change, ChangePage, ConnectorError, Drive, DriveItem, FileFacts, Grant, ItemFacts, Permission,
-    Site, Times,
+    Site, SiteSummary, Times, User,
 };
 use holdfast_domain::{DriveId, ItemId, Timestamp};
 use serde_json::Value;
@@ -36,6 +36,28 @@ pub(crate) fn site(value: &Value) -> Parsed<Site> {
         display_name: optional_text(value, "displayName").unwrap_or_else(|| name.clone()),
         name,
         web_url: text(value, "webUrl")?,
+    })
+}
+
+/// `None` for a personal site.
+pub(crate) fn site_summary(value: &Value) -> Parsed<Option<SiteSummary>> {
+    if value["isPersonalSite"] == true {
+        return Ok(None);
+    }
+    // Some listings leave out when a site changed.
+    let last_modified =
+        time(value, "lastModifiedDateTime").or_else(|_| time(value, "createdDateTime"))?;
+    Ok(Some(SiteSummary { site: site(value)?, last_modified }))
+}
+
+pub(crate) fn user(value: &Value) -> Parsed<User> {
+    let user_principal_name = text(value, "userPrincipalName")?;
+    Ok(User {
+        id: text(value, "id")?,
+        display_name: optional_text(value, "displayName")
+            .unwrap_or_else(|| user_principal_name.clone()),
+        mail: optional_text(value, "mail"),
+        user_principal_name,
     })
 }
 

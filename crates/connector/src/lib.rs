@@ -15,7 +15,7 @@ use holdfast_domain::{DriveId, ItemId, Timestamp};
 pub use error::ConnectorError;
 pub use model::{
     Change, ChangePage, Drive, DriveItem, FileFacts, Grant, ItemFacts, ItemUpdate, NewSite,
-    Permission, PermissionUpdate, Site, Times, Upload, UploadTarget,
+    Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, UploadTarget, User,
 };
 
 /// Bytes as they arrive. Ends with an error when the transfer broke or the bytes are not what the service announced.
@@ -37,6 +37,15 @@ pub trait Connector: Send + Sync {
 
     /// By host name and server-relative path, for example `contoso.sharepoint.com` and `/sites/marketing`.
     async fn site_by_path(&self, host: &str, path: &str) -> Result<Option<Site>, ConnectorError>;
+
+    /// Every site of the tenant but people's personal ones (OneDrive), subsites among them where the service lists them.
+    async fn sites(&self) -> Result<Vec<SiteSummary>, ConnectorError>;
+
+    /// By directory id or user principal name.
+    async fn user(&self, id_or_upn: &str) -> Result<Option<User>, ConnectorError>;
+
+    /// The people in a group, those of groups in it too, each once. `None` when there is no such group.
+    async fn group_members(&self, group: &str) -> Result<Option<Vec<User>>, ConnectorError>;
 
     /// The document libraries of a site, in the service's order.
     async fn drives(&self, site: &str) -> Result<Vec<Drive>, ConnectorError>;

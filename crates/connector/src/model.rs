@@ -15,6 +15,25 @@ pub struct Site {
     pub web_url: String,
 }
 
+/// A site in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteSummary {
+    pub site: Site,
+    /// The site itself or anything in it.
+    pub last_modified: Timestamp,
+}
+
+/// `microsoft.graph.user`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The directory's GUID.
+    pub id: String,
+    pub display_name: String,
+    /// `None` for somebody without a mailbox.
+    pub mail: Option<String>,
+    pub user_principal_name: String,
+}
+
 /// `microsoft.graph.drive`, a document library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drive {

@@ -30,6 +30,7 @@ const READ_USERS: &[&str] =
     &["User.Read.All", "User.ReadBasic.All", "User.ReadWrite.All", "Directory.Read.All"];
 const READ_GROUPS: &[&str] =
     &["Group.Read.All", "Group.ReadWrite.All", "GroupMember.Read.All", "Directory.Read.All"];
+const WRITE_GROUPS: &[&str] = &["Group.ReadWrite.All", "Directory.ReadWrite.All"];
 const READ_ORGANIZATION: &[&str] = &["Organization.Read.All", "Directory.Read.All", "User.Read"];
 
 /// What a request does, as far as permissions are concerned.
@@ -40,6 +41,7 @@ pub(crate) enum Right {
     ManageSites,
     ReadUsers,
     ReadGroups,
+    WriteGroups,
     ReadOrganization,
 }
 
@@ -97,6 +99,7 @@ impl Caller {
             Right::ManageSites => MANAGE_SITES,
             Right::ReadUsers => READ_USERS,
             Right::ReadGroups => READ_GROUPS,
+            Right::WriteGroups => WRITE_GROUPS,
             Right::ReadOrganization => READ_ORGANIZATION,
         };
         if sufficient.iter().any(|name| self.granted.contains(*name)) {
@@ -104,11 +107,13 @@ impl Caller {
         }
         match right {
             Right::ReadFiles | Right::WriteFiles | Right::ManageSites => Err(Problem::forbidden()),
-            Right::ReadUsers | Right::ReadGroups | Right::ReadOrganization => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "Authorization_RequestDenied",
-                "Insufficient privileges to complete the operation.",
-            )),
+            Right::ReadUsers | Right::ReadGroups | Right::WriteGroups | Right::ReadOrganization => {
+                Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "Authorization_RequestDenied",
+                    "Insufficient privileges to complete the operation.",
+                ))
+            }
         }
     }
 }

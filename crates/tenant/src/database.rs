@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-const SCHEMA_VERSION: i64 = 1;
+/// Each brings a database from the version before it to its own; they are never changed after a release.
+const SCHEMA: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 const IDLE_READERS: usize = 8;
 
 pub(crate) struct Database {
@@ -22,12 +23,12 @@ impl Database {
     pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
         let mut writer = connect(path)?;
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version == 0 {
-            tx.execute_batch(include_str!("schema.sql"))?;
-            tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        } else if version != SCHEMA_VERSION {
-            return Err(rusqlite::Error::InvalidQuery);
+        let version: u32 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        // A database of a later program has a version that is not ours to read.
+        let missing = SCHEMA.get(version as usize..).ok_or(rusqlite::Error::InvalidQuery)?;
+        for (step, version) in missing.iter().zip(version + 1..) {
+            tx.execute_batch(step)?;
+            tx.pragma_update(None, "user_version", version)?;
         }
         tx.commit()?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! The directory: users, groups, organization (`spec/graph-content-api.md` 10).
+//! The directory: users, organization, and whom a name means (`spec/graph-content-api.md` 10).
 
 use http::{Method, StatusCode};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, Reply, json_reply};
 use crate::caller::Right;
 use crate::collection::{Shape, collection};
+use crate::groups::groups;
 use crate::problem::{Answer, Problem};
 use crate::render::server_time;
 use crate::routes::method_not_allowed;
@@ -15,14 +16,8 @@ use crate::select::{self, Selection};
 /// The one verified domain.
 pub(crate) const DOMAIN: &str = "contoso.onmicrosoft.com";
 
-const USERS: Shape =
+pub(crate) const USERS: Shape =
     Shape { context: "users", default_top: 100, top_limit: 999, known: select::USER };
-const GROUPS: Shape =
-    Shape { context: "groups", default_top: 100, top_limit: 999, known: select::GROUP };
-const MEMBERS: Shape =
-    Shape { context: "directoryObjects", default_top: 100, top_limit: 999, known: select::USER };
-const MEMBER_OF: Shape =
-    Shape { context: "directoryObjects", default_top: 100, top_limit: 999, known: select::GROUP };
 const ORGANIZATION: Shape = Shape {
     context: "organization",
     default_top: 100,
@@ -44,7 +39,7 @@ const USER_DEFAULTS: [&str; 11] = [
     "userPrincipalName",
 ];
 
-fn read_only(call: &Call, right: Right) -> Answer<()> {
+pub(crate) fn read_only(call: &Call, right: Right) -> Answer<()> {
     if call.method != Method::GET {
         return Err(method_not_allowed());
     }
@@ -79,7 +74,7 @@ fn trim_user(call: &Call, user: &mut Value) {
     }
 }
 
-fn users(
+pub(crate) fn users(
     connection: &Connection,
     condition: &str,
     parameters: impl rusqlite::Params,
@@ -90,7 +85,7 @@ fn users(
     Ok(users)
 }
 
-fn search(call: &Call, values: &mut Vec<Value>) -> Answer<()> {
+pub(crate) fn search(call: &Call, values: &mut Vec<Value>) -> Answer<()> {
     let Some(text) = call.query.get("$search") else { return Ok(()) };
     let malformed = || Problem::bad_query("$search must be \"property:text\".");
     if call.header("consistencylevel").is_none_or(|level| !level.eq_ignore_ascii_case("eventual")) {
@@ -114,15 +109,15 @@ pub(crate) fn list_users(call: &Call) -> Answer<Reply> {
     let mut values =
         call.tenant.database.read(|connection| users(connection, "ORDER BY rowid", []))?;
     search(call, &mut values)?;
-    collection_of_users(call, USERS, values)
+    trim_users(call, &mut values);
+    collection(call, USERS, values)
 }
 
 /// Trims, unless a filter or an order may need what would go.
-fn collection_of_users(call: &Call, shape: Shape, mut values: Vec<Value>) -> Answer<Reply> {
+pub(crate) fn trim_users(call: &Call, users: &mut [Value]) {
     if call.query.get("$filter").is_none() && call.query.get("$orderby").is_none() {
-        values.iter_mut().for_each(|user| trim_user(call, user));
+        users.iter_mut().for_each(|user| trim_user(call, user));
     }
-    collection(call, shape, values)
 }
 
 /// The directory id of a user named by id or principal name.
@@ -149,86 +144,6 @@ pub(crate) fn get_user(call: &Call, user: &str) -> Answer<Reply> {
     body["@odata.context"] = json!(call.context("users/$entity"));
     selection.apply(&mut body);
     Ok(json_reply(StatusCode::OK, &body))
-}
-
-fn group_from_row(row: &Row<'_>) -> rusqlite::Result<Value> {
-    let nickname: String = row.get(2)?;
-    let mail = format!("{nickname}@{DOMAIN}");
-    Ok(json!({
-        "id": row.get::<_, String>(0)?, "displayName": row.get::<_, String>(1)?,
-        "description": row.get::<_, String>(3)?, "mailNickname": nickname, "mail": mail,
-        "mailEnabled": true, "securityEnabled": false, "groupTypes": ["Unified"],
-        "visibility": "Private", "createdDateTime": server_time(row.get(4)?),
-        "deletedDateTime": null, "proxyAddresses": [format!("SMTP:{mail}")],
-        "resourceProvisioningOptions": [],
-    }))
-}
-
-fn groups(
-    connection: &Connection,
-    condition: &str,
-    parameters: impl rusqlite::Params,
-) -> Answer<Vec<Value>> {
-    let sql = format!(
-        "SELECT groups.id, groups.display_name, groups.mail_nickname, groups.description, \
-         groups.created FROM groups {condition}"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let groups = statement.query_map(parameters, group_from_row)?.collect::<Result<_, _>>()?;
-    Ok(groups)
-}
-
-/// `GET /groups`
-pub(crate) fn list_groups(call: &Call) -> Answer<Reply> {
-    read_only(call, Right::ReadGroups)?;
-    let mut values =
-        call.tenant.database.read(|connection| groups(connection, "ORDER BY rowid", []))?;
-    search(call, &mut values)?;
-    collection(call, GROUPS, values)
-}
-
-/// `GET /groups/{id}`
-pub(crate) fn get_group(call: &Call, id: &str) -> Answer<Reply> {
-    read_only(call, Right::ReadGroups)?;
-    let selection = Selection::parse(&call.query, select::GROUP)?;
-    let found =
-        call.tenant.database.read(|connection| groups(connection, "WHERE id = lower(?1)", [id]))?;
-    let mut body = found.into_iter().next().ok_or_else(|| Problem::directory_not_found(id))?;
-    body["@odata.context"] = json!(call.context("groups/$entity"));
-    selection.apply(&mut body);
-    Ok(json_reply(StatusCode::OK, &body))
-}
-
-/// `GET /groups/{id}/members`
-pub(crate) fn list_members(call: &Call, id: &str) -> Answer<Reply> {
-    read_only(call, Right::ReadGroups)?;
-    let mut values = call.tenant.database.read(|connection| {
-        if groups(connection, "WHERE id = lower(?1)", [id])?.is_empty() {
-            return Err(Problem::directory_not_found(id));
-        }
-        users(
-            connection,
-            "JOIN group_members ON user_id = users.id WHERE group_id = lower(?1) ORDER BY upn",
-            [id],
-        )
-    })?;
-    values.iter_mut().for_each(|user| user["@odata.type"] = json!("#microsoft.graph.user"));
-    collection_of_users(call, MEMBERS, values)
-}
-
-/// `GET /users/{id}/memberOf`
-pub(crate) fn list_member_of(call: &Call, user: &str) -> Answer<Reply> {
-    read_only(call, Right::ReadGroups)?;
-    let mut values = call.tenant.database.read(|connection| {
-        let id = user_id(connection, user)?.ok_or_else(|| Problem::directory_not_found(user))?;
-        groups(
-            connection,
-            "JOIN group_members ON group_id = groups.id WHERE user_id = ?1 ORDER BY groups.rowid",
-            [id],
-        )
-    })?;
-    values.iter_mut().for_each(|group| group["@odata.type"] = json!("#microsoft.graph.group"));
-    collection(call, MEMBER_OF, values)
 }
 
 fn organization(call: &Call) -> Value {

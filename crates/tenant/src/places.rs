@@ -76,6 +76,18 @@ impl Site {
         Ok(sites)
     }
 
+    /// A change of any item is one of its site: `modified` becomes the latest.
+    pub(crate) fn note_content(&mut self, connection: &Connection) -> Answer<()> {
+        let latest: Option<i64> = connection
+            .prepare_cached(
+                "SELECT max((SELECT changed_at FROM items WHERE items.drive = drives.id \
+                 ORDER BY change_seq DESC LIMIT 1)) FROM drives WHERE site = ?1",
+            )?
+            .query_row([self.row], |row| row.get(0))?;
+        self.modified = self.modified.max(latest.unwrap_or(self.modified));
+        Ok(())
+    }
+
     fn one(
         connection: &Connection,
         condition: &str,

@@ -4,12 +4,14 @@ use http::{Method, StatusCode};
 
 use crate::call::{Call, Reply};
 use crate::caller::Right;
+use crate::groups::Depth;
 use crate::items::ItemRef;
 use crate::path::Segment;
 use crate::places::{Drive, Site};
 use crate::problem::{Answer, Problem};
 use crate::{
-    children, copy, delta, directory, item_actions, lists, permissions, sessions, sites, versions,
+    children, copy, delta, directory, groups, item_actions, lists, permissions, sessions, sites,
+    versions,
 };
 
 /// A segment, borrowed so that routes read as patterns.
@@ -51,13 +53,32 @@ pub(crate) fn dispatch(call: &Call, segments: &[Segment]) -> Answer<Reply> {
         [T("organization"), T(id)] => directory::get_organization(call, id),
         [T("users")] => directory::list_users(call),
         [T("users"), T(id)] => directory::get_user(call, id),
-        [T("users"), T(id), T("memberOf")] => directory::list_member_of(call, id),
+        [T("users"), T(id), T("memberOf")] => groups::list_member_of(call, id),
         [T("users"), T(id), T("drives")] => children::list_user_drives(call, id),
         [T("me")] => directory::get_user(call, me(call)?),
         [T("me"), T("drives")] => children::list_user_drives(call, me(call)?),
-        [T("groups")] => directory::list_groups(call),
-        [T("groups"), T(id)] => directory::get_group(call, id),
-        [T("groups"), T(id), T("members")] => directory::list_members(call, id),
+        [T("groups")] => match call.method {
+            Method::POST => groups::create_group(call),
+            _ => groups::list_groups(call),
+        },
+        [T("groups"), T(id)] => match call.method {
+            Method::DELETE => groups::delete_group(call, id),
+            _ => groups::get_group(call, id),
+        },
+        [T("groups"), T(id), T("members"), T("$ref")] => groups::add_member(call, id),
+        [T("groups"), T(id), T("members"), T(member), T("$ref")] => {
+            groups::remove_member(call, id, member)
+        }
+        [T("groups"), T(id), T("members")] => groups::list_members(call, id, Depth::Direct),
+        [T("groups"), T(id), T("members"), T("user")] => {
+            groups::list_users(call, id, Depth::Direct)
+        }
+        [T("groups"), T(id), T("transitiveMembers")] => {
+            groups::list_members(call, id, Depth::Transitive)
+        }
+        [T("groups"), T(id), T("transitiveMembers"), T("user")] => {
+            groups::list_users(call, id, Depth::Transitive)
+        }
         [T("groups"), T(id), T("sites"), T("root")] => sites::get_group_site(call, id),
         [T("sites")] => match call.method {
             Method::POST => sites::create_site(call),

@@ -12,12 +12,13 @@ use crate::lists::{self, NewDrive};
 use crate::permissions;
 use crate::places::{Drive, Site};
 use crate::problem::{Answer, Problem};
+use crate::roles;
 use crate::sites::{self, SiteSeed};
 use crate::tenant::{AppRegistration, Tenant, TenantError};
 use crate::tree::{Change, FileSystemInfo, NewItem};
 
 /// Every permission that the tenant or the backup API knows.
-const EVERY_ROLE: [&str; 18] = [
+const EVERY_ROLE: [&str; 19] = [
     "BackupRestore-Configuration.Read.All",
     "BackupRestore-Configuration.ReadWrite.All",
     "BackupRestore-Control.Read.All",
@@ -30,6 +31,7 @@ const EVERY_ROLE: [&str; 18] = [
     "Files.Read.All",
     "Files.ReadWrite.All",
     "Group.Read.All",
+    "Group.ReadWrite.All",
     "Mail.ReadWrite",
     "Organization.Read.All",
     "Sites.FullControl.All",
@@ -57,6 +59,28 @@ const SITES: [(&str, &str, &str, &[usize]); 5] = [
     ("sites/Finance", "Finance", "Budgets and reports", &[2, 6]),
     ("sites/HR", "HR", "People and policies", &[]),
     ("", "Contoso", "The company's front page", &[]),
+];
+
+/// Name, description, people and groups in it.
+const SECURITY_GROUPS: [(&str, &str, &[usize], &[&str]); 4] = [
+    ("Executives", "Those who sign for the company", &[0, 6], &[]),
+    ("Finance team", "Accounting and treasury", &[2, 6], &[]),
+    ("Field staff", "Everyone on the road", &[1, 4], &[]),
+    (
+        "Protected people",
+        "Whose mail and files are kept for long",
+        &[5],
+        &["Executives", "Finance team"],
+    ),
+];
+
+/// Who administers what.
+const ADMINISTRATORS: [(usize, &str); 5] = [
+    (7, roles::GLOBAL_ADMINISTRATOR),
+    (5, roles::SHAREPOINT_ADMINISTRATOR),
+    (4, roles::EXCHANGE_ADMINISTRATOR),
+    (2, roles::SHAREPOINT_BACKUP_ADMINISTRATOR),
+    (3, roles::MICROSOFT_365_BACKUP_ADMINISTRATOR),
 ];
 
 fn site_guid(path: &str) -> Uuid {
@@ -93,6 +117,14 @@ pub(crate) fn first_user_id() -> String {
     person_id(0)
 }
 
+fn group_id(name: &str) -> String {
+    derived("group", name).to_string()
+}
+
+pub(crate) fn nested_group_id() -> String {
+    group_id(SECURITY_GROUPS[3].0)
+}
+
 /// Makes everything in one transaction, once.
 pub(crate) fn seed(tenant: &Tenant) -> Result<(), TenantError> {
     let facts = tenant.facts();
@@ -103,6 +135,7 @@ pub(crate) fn seed(tenant: &Tenant) -> Result<(), TenantError> {
     if seeded == 0 {
         inner.database.write(|tx| seed_all(tenant, tx))?;
     }
+    inner.database.write(seed_directory)?;
     tenant.register_app(&AppRegistration {
         client_id: facts.client_id.to_string(),
         secret: facts.client_secret,
@@ -131,7 +164,7 @@ fn seed_all(tenant: &Tenant, tx: &Transaction<'_>) -> Answer<()> {
     for (path, title, description, members) in SITES {
         let author = members.first().copied().unwrap_or(7);
         let identity = user_identity(author);
-        let group = (!members.is_empty()).then(|| derived("group", title).to_string());
+        let group = (!members.is_empty()).then(|| group_id(title));
         let seed = SiteSeed {
             guid: site_guid(path),
             web: web_guid(path),
@@ -164,6 +197,42 @@ fn seed_all(tenant: &Tenant, tx: &Transaction<'_>) -> Answer<()> {
     }
     for person in 0..PEOPLE.len() {
         make_onedrive(tenant, tx, person)?;
+    }
+    Ok(())
+}
+
+/// What later versions of the program added, for tenants made by earlier ones too. Once: what was changed since stays.
+fn seed_directory(tx: &Transaction<'_>) -> Result<(), TenantError> {
+    let seeded: i64 = tx.query_row("SELECT count(*) FROM directory_roles", [], |row| row.get(0))?;
+    if seeded > 0 {
+        return Ok(());
+    }
+    for (person, role) in ADMINISTRATORS {
+        tx.execute(
+            "INSERT INTO directory_roles (user_id, template_id) VALUES (?1, ?2)",
+            [person_id(person).as_str(), role],
+        )?;
+    }
+    let created: i64 = tx.query_row("SELECT max(created) FROM users", [], |row| row.get(0))?;
+    for (name, description, people, groups) in SECURITY_GROUPS {
+        let id = group_id(name);
+        tx.execute(
+            "INSERT INTO groups (id, display_name, mail_nickname, description, created, security) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 1)",
+            params![id, name, name.to_lowercase().replace(' ', "-"), description, created],
+        )?;
+        for person in people {
+            tx.execute(
+                "INSERT INTO group_members (group_id, user_id) VALUES (?1, ?2)",
+                [&id, &person_id(*person)],
+            )?;
+        }
+        for group in groups {
+            tx.execute(
+                "INSERT INTO nested_groups (parent, child) VALUES (?1, ?2)",
+                [&id, &group_id(group)],
+            )?;
+        }
     }
     Ok(())
 }

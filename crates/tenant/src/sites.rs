@@ -105,7 +105,13 @@ pub(crate) fn list_sites(call: &Call) -> Answer<Reply> {
         return Err(method_not_allowed());
     }
     call.require(Right::ReadFiles)?;
-    let mut sites = call.tenant.database.read(Site::all)?;
+    let mut sites = call.tenant.database.read(|connection| {
+        let mut sites = Site::all(connection)?;
+        for site in &mut sites {
+            site.note_content(connection)?;
+        }
+        Ok::<_, Problem>(sites)
+    })?;
     let text = call.query.get("$search").unwrap_or("*").trim_matches('"').to_lowercase();
     if text != "*" && !text.is_empty() {
         let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches('*')).collect();
@@ -165,7 +171,9 @@ fn get_site(call: &Call, site: &Site) -> Answer<Reply> {
 
 fn site_reply(call: &Call, site: &Site, status: StatusCode) -> Answer<Reply> {
     let selection = Selection::parse(&call.query, select::SITE)?;
-    let mut body = render::site(site, &tenant_id(call));
+    let mut site = site.clone();
+    call.tenant.database.read(|connection| site.note_content(connection))?;
+    let mut body = render::site(&site, &tenant_id(call));
     body["@odata.context"] = json!(call.context("sites/$entity"));
     selection.apply(&mut body);
     Ok(json_reply(status, &body))

@@ -70,6 +70,8 @@ pub struct Facts {
     pub drive_id: DriveId,
     /// A seeded user with a OneDrive.
     pub user_id: String,
+    /// A seeded security group, *Protected people*, with people in it and in groups in it.
+    pub group_id: String,
 }
 
 impl std::fmt::Debug for Facts {
@@ -80,6 +82,7 @@ impl std::fmt::Debug for Facts {
             .field("site_id", &self.site_id)
             .field("drive_id", &self.drive_id)
             .field("user_id", &self.user_id)
+            .field("group_id", &self.group_id)
             .finish_non_exhaustive()
     }
 }
@@ -141,6 +144,7 @@ impl Tenant {
             site_id: seed::first_site_id(),
             drive_id: DriveId::new(seed::first_drive_id()),
             user_id: seed::first_user_id(),
+            group_id: seed::nested_group_id(),
         };
         let issuer = Issuer::open(&keys, &options.issuer_base, tenant_id, &*options.entropy)?;
         let tenant = Self {

@@ -3,6 +3,7 @@
 
 mod common;
 mod delta;
+mod directory;
 mod first_steps;
 mod folding;
 mod import;
