@@ -17,7 +17,7 @@ use client::{Call, Client, Failure};
 use download::ITEM_SELECT;
 use holdfast_connector::{
     ChangePage, Connector, ConnectorError, ContentStream, Drive, DriveItem, Grant, ItemUpdate,
-    NewSite, Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, User,
+    NewSite, Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, User, UserDrive,
 };
 use holdfast_domain::{Clock, DriveId, Entropy, ItemId, Timestamp};
 use http::{Method, StatusCode};
@@ -29,6 +29,8 @@ pub use transport::{Https, InProcess, Transport};
 
 /// Items in a delta page; the service may give fewer.
 const DELTA_PAGE: u32 = 1000;
+/// What [`parse::drive`] needs.
+const DRIVE_SELECT: &str = "id,name,description,webUrl";
 /// Pages of one listing before it counts as endless.
 const LISTING_PAGES: u32 = 10_000;
 
@@ -162,6 +164,25 @@ impl Connector for GraphConnector {
             drives.push(self.with_root(&drive).await?);
         }
         Ok(drives)
+    }
+
+    async fn user_drive(&self, user: &str) -> Result<Option<UserDrive>, ConnectorError> {
+        let url = self.client.url(&format!(
+            "v1.0/users/{}/drive?$select={DRIVE_SELECT},owner,sharePointIds",
+            utf8_percent_encode(user, NON_ALPHANUMERIC)
+        ));
+        match found(self.client.json(Call::new(Method::GET, url)).await)? {
+            Some(drive) => Ok(Some(parse::user_drive(&drive, self.with_root(&drive).await?)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn drive(&self, drive: &DriveId) -> Result<Option<Drive>, ConnectorError> {
+        let url = self.client.url(&format!("v1.0/drives/{drive}?$select={DRIVE_SELECT}"));
+        match found(self.client.json(Call::new(Method::GET, url)).await)? {
+            Some(drive) => Ok(Some(self.with_root(&drive).await?)),
+            None => Ok(None),
+        }
     }
 
     async fn changes(

@@ -1,8 +1,8 @@
 //! Graph's JSON as the connector's types. What a backup does not need is not read.
 
 use holdfast_connector::{
-    Change, ChangePage, ConnectorError, Drive, DriveItem, FileFacts, Grant, ItemFacts, Permission,
-    Site, SiteSummary, Times, User,
+    Change, ChangePage, ConnectorError, Drive, DriveItem, FileFacts, Grant, ItemFacts, Owner,
+    Permission, Site, SiteSummary, Times, User, UserDrive,
 };
 use holdfast_domain::{DriveId, ItemId, Timestamp};
 use serde_json::Value;
@@ -66,9 +66,34 @@ pub(crate) fn drive(value: &Value, root: &Value) -> Parsed<Drive> {
     Ok(Drive {
         id: DriveId::new(text(value, "id")?),
         name: text(value, "name")?,
+        web_url: text(value, "webUrl")?,
         description: optional_text(value, "description"),
         root: ItemId::new(text(root, "id")?),
     })
+}
+
+/// `drive` is the same as the connector's own. Its site is told by `sharePointIds`, which come only when selected.
+pub(crate) fn user_drive(value: &Value, drive: Drive) -> Parsed<UserDrive> {
+    let user = &value["owner"]["user"];
+    let owner = Owner {
+        id: text(user, "id")?,
+        display_name: optional_text(user, "displayName").unwrap_or_default(),
+        email: optional_text(user, "email"),
+    };
+    let ids = match &value["sharePointIds"] {
+        Value::Null => &value["sharepointIds"],
+        ids => ids,
+    };
+    let web_url = text(ids, "siteUrl")?;
+    let rest = web_url.split_once("://").map_or(web_url.as_str(), |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    let site = Site {
+        id: format!("{host},{},{}", text(ids, "siteId")?, text(ids, "webId")?),
+        name: rest.rsplit('/').next().unwrap_or_default().to_owned(),
+        display_name: owner.display_name.clone(),
+        web_url,
+    };
+    Ok(UserDrive { owner, site, drive })
 }
 
 pub(crate) fn change_page(drive: &DriveId, answer: &Value) -> Parsed<ChangePage> {

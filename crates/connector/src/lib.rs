@@ -14,8 +14,8 @@ use holdfast_domain::{DriveId, ItemId, Timestamp};
 
 pub use error::ConnectorError;
 pub use model::{
-    Change, ChangePage, Drive, DriveItem, FileFacts, Grant, ItemFacts, ItemUpdate, NewSite,
-    Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, UploadTarget, User,
+    Change, ChangePage, Drive, DriveItem, FileFacts, Grant, ItemFacts, ItemUpdate, NewSite, Owner,
+    Permission, PermissionUpdate, Site, SiteSummary, Times, Upload, UploadTarget, User, UserDrive,
 };
 
 /// Bytes as they arrive. Ends with an error when the transfer broke or the bytes are not what the service announced.
@@ -49,6 +49,12 @@ pub trait Connector: Send + Sync {
 
     /// The document libraries of a site, in the service's order.
     async fn drives(&self, site: &str) -> Result<Vec<Drive>, ConnectorError>;
+
+    /// A user's OneDrive, by the user's directory object id. `None` when there is no such user, or no drive of theirs: the
+    /// drive of a deleted user can still be reached by its own id.
+    async fn user_drive(&self, user: &str) -> Result<Option<UserDrive>, ConnectorError>;
+
+    async fn drive(&self, drive: &DriveId) -> Result<Option<Drive>, ConnectorError>;
 
     /// One page of a drive's changes. `link` is that of the page before, or of the last round; `None` lists everything.
     ///

@@ -39,8 +39,27 @@ pub struct User {
 pub struct Drive {
     pub id: DriveId,
     pub name: String,
+    /// Where its root is in a browser; the library's own segment need not be its name.
+    pub web_url: String,
     pub description: Option<String>,
     pub root: ItemId,
+}
+
+/// The OneDrive of a user: the one drive of a personal site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDrive {
+    pub owner: Owner,
+    pub site: Site,
+    pub drive: Drive,
+}
+
+/// Whose a drive is (`drive.owner.user`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's directory object id.
+    pub id: String,
+    pub display_name: String,
+    pub email: Option<String>,
 }
 
 /// The times that a client may set (`fileSystemInfo`).

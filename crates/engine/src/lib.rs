@@ -11,6 +11,7 @@ pub mod keys;
 mod lease;
 mod observer;
 mod repositories;
+mod resource;
 mod restore;
 mod writing;
 

@@ -16,9 +16,10 @@ use tower::ServiceExt;
 const TENANT: &str = "http://tenant.internal";
 const API: &str = "https://localhost:8443";
 const API_ROOT: &str = "/v1.0/solutions/backupRestore";
-const ROLES: [&str; 10] = [
+const ROLES: [&str; 11] = [
     "Sites.FullControl.All",
     "User.Read.All",
+    "User.ReadWrite.All",
     "BackupRestore-Control.Read.All",
     "BackupRestore-Control.ReadWrite.All",
     "BackupRestore-Configuration.Read.All",

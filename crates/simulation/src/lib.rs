@@ -7,6 +7,7 @@
 pub mod edits;
 pub mod graph;
 pub mod restic;
+mod rows;
 pub mod state;
 pub mod truth;
 pub mod wires;

@@ -241,8 +241,8 @@ impl Walker {
         let before = self.read_live().await?;
         let ended = self.world.restore(&point, "new").await?;
         ended.check_complete()?;
-        let site = ended.artifact["restoredSiteId"].as_str().context("no new site")?.to_owned();
-        let url = ended.artifact["restoredSiteWebUrl"].as_str().unwrap_or_default();
+        let restored = ended.restored.context("no new site")?;
+        let (site, url) = (restored.id, restored.web_url);
         let suffix = format!("truthR{}", self.new_sites);
         anyhow::ensure!(url.ends_with(&suffix), "{url} does not end with {suffix}");
         self.new_sites += 1;

@@ -13,8 +13,8 @@ use holdfast_api::{ApiOptions, TrustedIssuer};
 use holdfast_connector::Connector;
 use holdfast_connector_graph::{Credentials, GraphConnector, InProcess, Transport};
 use holdfast_domain::{
-    Actor, ArtifactId, Clock, DisableReason, Entropy, RestorePoint, SeededEntropy, Service,
-    ServiceState, TenantId, Timestamp, UnitId,
+    Actor, ArtifactId, Clock, DestinationType, DisableReason, Entropy, PublicError, RestorePoint,
+    RestoredSite, SeededEntropy, Service, ServiceState, TenantId, Timestamp, UnitId, Workload,
 };
 use holdfast_engine::keys::{KeyRing, RootKey, repository_path};
 use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, NoObserver};
@@ -129,7 +129,10 @@ pub struct Protected {
 #[derive(Debug)]
 pub struct Ended {
     pub status: String,
-    pub artifact: Value,
+    /// Where the data went.
+    pub restored: Option<RestoredSite>,
+    /// The artifact's.
+    pub error: Option<PublicError>,
     pub failures: Vec<ItemFailure>,
 }
 
@@ -392,6 +395,13 @@ impl World {
         destination: &str,
     ) -> anyhow::Result<(String, String)> {
         let graph = &self.node.graph;
+        let tenant = self.tenant.facts().tenant_id;
+        let unit = self.node.store.read().await?.unit(tenant, point.unit).await?;
+        let workload = unit.context("the point's unit")?.value.workload;
+        if workload != Workload::SharePoint {
+            let destination = DestinationType::from_name(destination).context("a destination")?;
+            return self.insert_restore(workload, point, destination).await;
+        }
         let body = json!({"siteRestoreArtifacts": [{"restorePoint": {"id": point.id.to_string()}, "destinationType": destination}]});
         let session = graph.backup(Method::POST, "/sharePointRestoreSessions", &body).await?;
         let session = session["id"].as_str().context("a session's id")?.to_owned();
@@ -415,22 +425,19 @@ impl World {
     /// When it cannot be read.
     pub async fn session(&self, ids: &(String, String)) -> anyhow::Result<Ended> {
         let (session, artifact) = ids;
+        let id: ArtifactId = artifact.parse().map_err(|_| anyhow::anyhow!("no artifact's id"))?;
+        let tenant = self.tenant.facts().tenant_id;
+        let mut tx = self.node.store.read().await?;
+        let failures = tx.failures(tenant, id).await?;
+        let stored = tx.artifact_by_id(tenant, id).await?.context("the artifact")?.value;
+        drop(tx);
         let graph = &self.node.graph;
         let status =
             graph.backup(Method::GET, &format!("/restoreSessions/{session}"), &Value::Null).await?;
-        let body = graph
-            .backup(
-                Method::GET,
-                &format!("/sharePointRestoreSessions/{session}/siteRestoreArtifacts/{artifact}"),
-                &Value::Null,
-            )
-            .await?;
-        let id: ArtifactId = artifact.parse().map_err(|_| anyhow::anyhow!("no artifact's id"))?;
-        let failures =
-            self.node.store.read().await?.failures(self.tenant.facts().tenant_id, id).await?;
         Ok(Ended {
             status: status["status"].as_str().context("a status")?.to_owned(),
-            artifact: body,
+            restored: stored.restored,
+            error: stored.error,
             failures,
         })
     }
@@ -485,6 +492,14 @@ impl World {
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         self.objects.clone()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
     }
 
     /// The folder of a unit's repository, in a world with [`Objects::Folder`].

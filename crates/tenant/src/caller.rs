@@ -28,6 +28,7 @@ const WRITE_FILES: &[&str] = &[
 const MANAGE_SITES: &[&str] = &["Sites.Manage.All", "Sites.FullControl.All", "Sites.Create.All"];
 const READ_USERS: &[&str] =
     &["User.Read.All", "User.ReadBasic.All", "User.ReadWrite.All", "Directory.Read.All"];
+const WRITE_USERS: &[&str] = &["User.ReadWrite.All", "Directory.ReadWrite.All"];
 const READ_GROUPS: &[&str] =
     &["Group.Read.All", "Group.ReadWrite.All", "GroupMember.Read.All", "Directory.Read.All"];
 const WRITE_GROUPS: &[&str] = &["Group.ReadWrite.All", "Directory.ReadWrite.All"];
@@ -40,6 +41,7 @@ pub(crate) enum Right {
     WriteFiles,
     ManageSites,
     ReadUsers,
+    WriteUsers,
     ReadGroups,
     WriteGroups,
     ReadOrganization,
@@ -98,6 +100,7 @@ impl Caller {
             Right::WriteFiles => WRITE_FILES,
             Right::ManageSites => MANAGE_SITES,
             Right::ReadUsers => READ_USERS,
+            Right::WriteUsers => WRITE_USERS,
             Right::ReadGroups => READ_GROUPS,
             Right::WriteGroups => WRITE_GROUPS,
             Right::ReadOrganization => READ_ORGANIZATION,
@@ -107,13 +110,15 @@ impl Caller {
         }
         match right {
             Right::ReadFiles | Right::WriteFiles | Right::ManageSites => Err(Problem::forbidden()),
-            Right::ReadUsers | Right::ReadGroups | Right::WriteGroups | Right::ReadOrganization => {
-                Err(Problem::new(
-                    StatusCode::FORBIDDEN,
-                    "Authorization_RequestDenied",
-                    "Insufficient privileges to complete the operation.",
-                ))
-            }
+            Right::ReadUsers
+            | Right::WriteUsers
+            | Right::ReadGroups
+            | Right::WriteGroups
+            | Right::ReadOrganization => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+            )),
         }
     }
 }

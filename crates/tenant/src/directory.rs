@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::{Value, json};
 
-use crate::call::{Call, Reply, json_reply};
+use crate::call::{Call, Reply, empty_reply, json_reply};
 use crate::caller::Right;
 use crate::collection::{Shape, collection};
 use crate::groups::groups;
@@ -127,6 +127,26 @@ pub(crate) fn user_id(connection: &Connection, user: &str) -> Answer<Option<Stri
         .query_row([user], |row| row.get(0))
         .optional()?;
     Ok(found)
+}
+
+/// `GET` and `DELETE /users/{id or principal name}`
+pub(crate) fn one_user(call: &Call, user: &str) -> Answer<Reply> {
+    match call.method {
+        Method::DELETE => delete_user(call, user),
+        _ => get_user(call, user),
+    }
+}
+
+/// The user's drive stays, without an owner: it can be reached by its own id only.
+fn delete_user(call: &Call, user: &str) -> Answer<Reply> {
+    call.require(Right::WriteUsers)?;
+    call.tenant.database.write(|tx| {
+        let id = user_id(tx, user)?.ok_or_else(|| Problem::directory_not_found(user))?;
+        tx.execute("DELETE FROM group_members WHERE user_id = ?1", [&id])?;
+        tx.execute("DELETE FROM users WHERE id = ?1", [&id])?;
+        Ok::<_, Problem>(())
+    })?;
+    Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
 /// `GET /users/{id or principal name}`

@@ -52,7 +52,7 @@ pub(crate) fn dispatch(call: &Call, segments: &[Segment]) -> Answer<Reply> {
         [T("organization")] => directory::list_organization(call),
         [T("organization"), T(id)] => directory::get_organization(call, id),
         [T("users")] => directory::list_users(call),
-        [T("users"), T(id)] => directory::get_user(call, id),
+        [T("users"), T(id)] => directory::one_user(call, id),
         [T("users"), T(id), T("memberOf")] => groups::list_member_of(call, id),
         [T("users"), T(id), T("drives")] => children::list_user_drives(call, id),
         [T("me")] => directory::get_user(call, me(call)?),

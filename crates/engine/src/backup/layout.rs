@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_connector::Grant;
+use holdfast_connector::{Grant, Site};
 use holdfast_domain::{Gap, Timestamp};
 use holdfast_repository::{BlobId, Node};
 use holdfast_store::{CatalogueItem, FileContent, ItemKind};
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::JobError;
+use crate::resource::Resource;
 
 pub(crate) const CONTENT: &str = "content";
 pub(crate) const HOLDFAST: &str = "holdfast";
@@ -40,7 +41,18 @@ pub(crate) struct UnitRecord {
     pub(crate) site_name: String,
     pub(crate) site_display_name: String,
     pub(crate) site_web_url: String,
+    /// Of a OneDrive; the site is the personal one around it then, named as its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<OwnerRecord>,
     pub(crate) libraries: Vec<LibraryRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnerRecord {
+    pub(crate) directory_object_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +60,9 @@ pub(crate) struct UnitRecord {
 pub(crate) struct LibraryRecord {
     pub(crate) drive_id: String,
     pub(crate) name: String,
+    /// Earlier points do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) web_url: Option<String>,
     /// Its folder in the snapshot, below `/content` and the site's path.
     pub(crate) folder: String,
     pub(crate) root_item_id: String,
@@ -55,14 +70,29 @@ pub(crate) struct LibraryRecord {
 }
 
 impl UnitRecord {
-    pub(crate) fn new(site: &holdfast_connector::Site, libraries: Vec<LibraryRecord>) -> Self {
+    pub(crate) fn new(resource: &Resource, libraries: Vec<LibraryRecord>) -> Self {
+        let site = resource.site();
+        let owner = resource.owner().map(|owner| OwnerRecord {
+            directory_object_id: owner.id.clone(),
+            email: owner.email.clone(),
+        });
         Self {
             version: FORMAT_VERSION,
             site_id: site.id.clone(),
             site_name: site.name.clone(),
             site_display_name: site.display_name.clone(),
             site_web_url: site.web_url.clone(),
+            owner,
             libraries,
+        }
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        Site {
+            id: self.site_id.clone(),
+            name: self.site_name.clone(),
+            display_name: self.site_display_name.clone(),
+            web_url: self.site_web_url.clone(),
         }
     }
 
@@ -86,6 +116,20 @@ impl UnitRecord {
             Some((host, path)) => (host.to_owned(), format!("/{}", path.trim_end_matches('/'))),
             None => (rest.to_owned(), String::new()),
         }
+    }
+
+    /// Host and server-relative path to which `R0`, `R1` and so on are appended for a new site (`spec/behaviour.md` 4.2).
+    pub(crate) fn host_and_stem_of_new_site(&self) -> (String, String) {
+        let (host, path) = self.host_and_path();
+        if self.owner.is_some() {
+            // A drive becomes a SharePoint site, which lives on the host without `-my`.
+            let (label, domain) = host.split_once('.').unwrap_or((&host, ""));
+            let label = label.strip_suffix("-my").unwrap_or(label);
+            let name = path.rsplit('/').next().unwrap_or_default();
+            return (format!("{label}.{domain}"), format!("/sites/{name}"));
+        }
+        // The tenant's root has no name of its own to append to.
+        (host, if path.is_empty() { "/sites/root".to_owned() } else { path })
     }
 
     /// Folders from the snapshot's root to the site's libraries.
@@ -233,17 +277,22 @@ impl From<&Gap> for GapRecord {
 mod tests {
     use super::*;
 
+    fn record(url: &str, owner: Option<OwnerRecord>) -> UnitRecord {
+        UnitRecord {
+            version: 1,
+            site_id: String::new(),
+            site_name: String::new(),
+            site_display_name: String::new(),
+            site_web_url: url.to_owned(),
+            owner,
+            libraries: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_sites_path_becomes_folders() {
         let check = |url: &str, host: &str, path: &str, folders: &[&str]| {
-            let record = UnitRecord {
-                version: 1,
-                site_id: String::new(),
-                site_name: String::new(),
-                site_display_name: String::new(),
-                site_web_url: url.to_owned(),
-                libraries: Vec::new(),
-            };
+            let record = record(url, None);
             assert_eq!(record.host_and_path(), (host.to_owned(), path.to_owned()));
             assert_eq!(record.content_path(), folders);
         };
@@ -254,5 +303,22 @@ mod tests {
             &["content", "sites", "marketing"],
         );
         check("https://contoso.sharepoint.com", "contoso.sharepoint.com", "", &["content"]);
+    }
+
+    #[test]
+    fn a_new_site_is_named_after_the_old_one_and_a_drive_becomes_a_site() {
+        let owner = OwnerRecord { directory_object_id: String::new(), email: None };
+        let check = |url: &str, owner: Option<OwnerRecord>, host: &str, stem: &str| {
+            let found = record(url, owner).host_and_stem_of_new_site();
+            assert_eq!(found, (host.to_owned(), stem.to_owned()));
+        };
+        check("https://c.sharepoint.com/teams/a", None, "c.sharepoint.com", "/teams/a");
+        check("https://c.sharepoint.com", None, "c.sharepoint.com", "/sites/root");
+        check(
+            "https://c-my.sharepoint.com/personal/u_c_com",
+            Some(owner),
+            "c.sharepoint.com",
+            "/sites/u_c_com",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One backup of one site: delta in, changed content and trees out, a restore point published.
+//! One backup of one site or drive: delta in, changed content and trees out, a restore point published.
 //!
 //! Order of writes: content, then trees, then the index (all in [`holdfast_repository::Writer::finish`]), then the
 //! snapshot, then one metastore transaction that publishes the restore point's row, the catalogue's changes and the delta
@@ -14,7 +14,7 @@ mod trees;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use holdfast_connector::{Connector, Drive, Site};
+use holdfast_connector::{Connector, Drive};
 use holdfast_domain::{DriveId, RestorePoint, TenantId, Timestamp, UnitId};
 use holdfast_repository::Repository;
 use holdfast_store::{CatalogueDrive, Tx};
@@ -22,6 +22,7 @@ use holdfast_store::{CatalogueDrive, Tx};
 use crate::Shared;
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
+use crate::resource::Resource;
 use crate::writing::Writing;
 
 /// Enumerations are repeated until one brings nothing new, so that the point shows one moment; but not for ever.
@@ -35,7 +36,7 @@ pub(crate) struct Run<'a> {
     pub(crate) repository: Repository,
     pub(crate) tenant: TenantId,
     pub(crate) unit: UnitId,
-    pub(crate) site: Site,
+    pub(crate) resource: Resource,
 }
 
 /// A library in this run.
@@ -103,7 +104,7 @@ async fn list_drives(
 ) -> Result<Vec<RunDrive>, JobError> {
     let mut taken: HashSet<String> = HashSet::new();
     let mut drives = Vec::new();
-    for drive in run.connector.drives(&run.site.id).await? {
+    for drive in run.resource.drives(&*run.connector).await? {
         // A name is data: what cannot be one path component, or is taken, is told apart by a number.
         let plain = drive.name.replace(['/', '\0'], "_");
         let plain =

@@ -21,7 +21,7 @@ pub(crate) async fn publish(
     drives: Vec<RunDrive>,
     started_at: Timestamp,
 ) -> Result<Finished, JobError> {
-    let record = UnitRecord::new(&run.site, drives.iter().map(library_record).collect());
+    let record = UnitRecord::new(&run.resource, drives.iter().map(library_record).collect());
     let catalogue_drives: Vec<CatalogueDrive> = drives.iter().map(catalogue_drive).collect();
     let (changes, latest) = {
         let mut tx = run.shared.store.read().await?;
@@ -89,6 +89,7 @@ fn library_record(drive: &RunDrive) -> LibraryRecord {
     LibraryRecord {
         drive_id: drive.drive.id.to_string(),
         name: drive.drive.name.clone(),
+        web_url: Some(drive.drive.web_url.clone()),
         folder: drive.folder.clone(),
         root_item_id: drive.drive.root.to_string(),
         delta_link: drive.delta_link.clone(),
@@ -122,7 +123,9 @@ async fn is_same_site(
 ) -> Result<bool, JobError> {
     let unit = run.shared.store.read().await?.unit(run.tenant, run.unit).await?;
     let known = unit.map(|unit| (unit.value.name, unit.value.web_url));
-    if known == Some((Some(record.site_display_name.clone()), Some(record.site_web_url.clone()))) {
+    let (name, web_url) =
+        (run.resource.display_name().to_owned(), run.resource.web_url().to_owned());
+    if known == Some((Some(name), Some(web_url))) {
         return Ok(true);
     }
     let before = Picture::open(&run.repository, latest).await?.record;

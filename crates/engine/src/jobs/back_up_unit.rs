@@ -1,6 +1,6 @@
 //! [`Work::ProtectUnit`] and [`Work::BackUpUnit`]: a restore point, if anything changed.
 
-use holdfast_domain::{ClaimedJob, ProtectionUnit, PublicError, UnitId, UnitState, Work};
+use holdfast_domain::{ClaimedJob, ProtectionUnit, PublicError, UnitId, UnitState, Work, Workload};
 use holdfast_store::Versioned;
 
 use super::policies;
@@ -8,6 +8,7 @@ use crate::Shared;
 use crate::backup::{Run, back_up};
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
+use crate::resource::Resource;
 
 pub(crate) async fn run(
     shared: &Shared,
@@ -17,20 +18,22 @@ pub(crate) async fn run(
 ) -> Result<(), JobError> {
     let Some(found) = wanted(shared, job, keeper, unit).await? else { return Ok(()) };
     let connector = shared.connector(job.tenant).await?;
-    let site = connector
-        .site(&found.value.resource)
-        .await?
-        .ok_or_else(|| JobError::give_up("InvalidArtifactId", "There is no such site."))?;
+    let resource = Resource::find(&*connector, &found.value).await?.ok_or_else(|| {
+        let what = match found.value.workload {
+            Workload::OneDrive => "There is no such user, or no OneDrive of theirs.",
+            Workload::SharePoint | Workload::Exchange => "There is no such site.",
+        };
+        JobError::give_up("InvalidArtifactId", what)
+    })?;
     let repository = shared.repositories.open_or_init(job.tenant, unit).await?;
-    let run =
-        Run { shared, keeper, connector, repository, tenant: job.tenant, unit, site: site.clone() };
+    let run = Run { shared, keeper, connector, repository, tenant: job.tenant, unit, resource };
     // An attempt that failed may have found the service's change list in disorder: a full one puts that right.
     let mut finished = back_up(&run, job.attempt > 1).await?;
     let now = shared.clock.now();
     let tx = &mut *finished.tx;
     if let Some(mut unit) = tx.unit(job.tenant, unit).await? {
-        unit.value.name = Some(site.display_name);
-        unit.value.web_url = Some(site.web_url);
+        unit.value.name = Some(run.resource.display_name().to_owned());
+        unit.value.web_url = Some(run.resource.web_url().to_owned());
         unit.value.error = None;
         unit.value.next_backup_at = Some(now.plus(shared.options.backup_interval));
         // Unprotected or removed meanwhile: the point stays, the state is theirs.

@@ -10,6 +10,8 @@ use crate::Shared;
 use crate::backup::Run;
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
+use crate::resource::Resource;
+use crate::restore::source::Picture;
 use crate::restore::{
     RestoreProgress, RestoreTask, Restored, public_error, restore_in_place, restore_to_new_site,
 };
@@ -81,25 +83,26 @@ async fn restore(
     let connector = shared.connector(job.tenant).await?;
     let repository = shared.repositories.open(job.tenant, unit.id).await?;
     let repository = repository.with_read_cache(READ_CACHE_BYTES);
-    let site = connector.site(&unit.resource).await?;
-    let site = match (artifact.destination, site) {
-        (_, Some(site)) => site,
-        (DestinationType::InPlace, None) => {
-            return Err(JobError::give_up(
-                "ArtifactCannotBeRestored",
-                "The site is gone; restore to a new one.",
-            ));
+    let resource = match Resource::find(&*connector, &unit).await? {
+        Some(resource) => resource,
+        None => {
+            let record = Picture::open(&repository, point).await?.record;
+            let orphan = Resource::find_orphan(&*connector, &record).await?;
+            match (artifact.destination, orphan) {
+                (_, Some(orphan)) => orphan,
+                (DestinationType::InPlace, None) => {
+                    return Err(JobError::give_up(
+                        "ArtifactCannotBeRestored",
+                        "It is gone, so that nothing can be restored in place; restore to a new site.",
+                    ));
+                }
+                // The original is gone; only its record is needed, which the point has.
+                (DestinationType::New, None) => Resource::Site(record.site()),
+            }
         }
-        // The original is gone; only its record is needed, which the point has.
-        (DestinationType::New, None) => holdfast_connector::Site {
-            id: unit.resource.clone(),
-            name: String::new(),
-            display_name: String::new(),
-            web_url: String::new(),
-        },
     };
     let run =
-        Run { shared, keeper, connector, repository, tenant: job.tenant, unit: unit.id, site };
+        Run { shared, keeper, connector, repository, tenant: job.tenant, unit: unit.id, resource };
     let task =
         RestoreTask { run, artifact, progress: RestoreProgress::parse(job.progress.as_deref()) };
     match artifact.destination {

@@ -1,4 +1,4 @@
-//! Rolls a site back to a restore point.
+//! Rolls a site or drive back to a restore point.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,6 +16,7 @@ use crate::backup::back_up;
 use crate::backup::layout::LibraryRecord;
 use crate::error::JobError;
 use crate::observer::Progress;
+use crate::resource::Resource;
 
 pub(crate) async fn restore_in_place(
     mut task: RestoreTask<'_>,
@@ -86,9 +87,9 @@ pub(crate) async fn restore_in_place(
     }
     failures.splice(0..0, left_alone.into_values());
     let site = RestoredSite {
-        id: run.site.id.clone(),
-        name: run.site.display_name.clone(),
-        web_url: run.site.web_url.clone(),
+        id: run.resource.site().id.clone(),
+        name: run.resource.display_name().to_owned(),
+        web_url: run.resource.site().web_url.clone(),
     };
     Ok(Restored { site, failures })
 }
@@ -134,7 +135,14 @@ async fn match_libraries(
     outstanding: &mut Outstanding,
 ) -> Result<Vec<(LibraryRecord, Drive)>, JobError> {
     let run = &task.run;
-    let mut live = run.connector.drives(&run.site.id).await?;
+    let mut live = run.resource.drives(&*run.connector).await?;
+    let site = match &run.resource {
+        Resource::Site(site) => site,
+        // A user has one drive, whatever its name and id are now.
+        Resource::Drive(_) => {
+            return Ok(picture.record.libraries.iter().cloned().zip(live).collect());
+        }
+    };
     let mut matched = Vec::new();
     let mut missing = Vec::new();
     for record in &picture.record.libraries {
@@ -149,7 +157,7 @@ async fn match_libraries(
             None => {
                 outstanding.is_equal = false;
                 run.keeper.lease()?;
-                match run.connector.create_library(&run.site.id, &record.name).await {
+                match run.connector.create_library(&site.id, &record.name).await {
                     Ok(drive) => matched.push((record.clone(), drive)),
                     Err(error) => outstanding.failed.push(library_failure(&record.name, &error)?),
                 }
@@ -159,7 +167,7 @@ async fn match_libraries(
     for extra in live {
         outstanding.is_equal = false;
         run.keeper.lease()?;
-        if let Err(error) = run.connector.delete_library(&run.site.id, &extra.id).await {
+        if let Err(error) = run.connector.delete_library(&site.id, &extra.id).await {
             outstanding.failed.push(library_failure(&extra.name, &error)?);
         }
     }

@@ -1,4 +1,4 @@
-//! Restores a site beside the original: `…R0`, `…R1` and so on, read-only in the end.
+//! Restores a site or drive to a new site, named after the original: `…R0`, `…R1` and so on, read-only in the end.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -59,13 +59,11 @@ pub(crate) async fn restore_to_new_site(
 /// The site whose path an earlier attempt noted, or one at the first free path. The path is noted before the site is
 /// made, so that a kill between the two leaves no second site.
 async fn make_site(task: &mut RestoreTask<'_>, picture: &Picture) -> Result<Site, JobError> {
-    let (host, original) = picture.record.host_and_path();
+    let (host, stem) = picture.record.host_and_stem_of_new_site();
     let connector = task.run.connector.clone();
     if task.progress.new_site_path.is_none() {
-        // The tenant's root has no name of its own to append to.
-        let original = if original.is_empty() { "/sites/root".to_owned() } else { original };
         for number in 0..NEW_SITES {
-            let path = format!("{original}R{number}");
+            let path = format!("{stem}R{number}");
             if connector.site_by_path(&host, &path).await?.is_none() {
                 task.progress.new_site_path = Some(path);
                 break;
@@ -100,7 +98,10 @@ async fn make_libraries(
     let mut present = connector.drives(&site.id).await?;
     let mut libraries = Vec::new();
     for record in &picture.record.libraries {
-        let found = present.iter().position(|drive| fold(&drive.name) == fold(&record.name));
+        let found = present.iter().position(|drive| {
+            // A new site's own library takes what was in a drive.
+            fold(&drive.name) == fold(&record.name) || picture.record.owner.is_some()
+        });
         let made = match found {
             Some(position) => Ok(present.swap_remove(position)),
             None => connector.create_library(&site.id, &record.name).await,

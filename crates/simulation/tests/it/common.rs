@@ -78,7 +78,7 @@ pub(crate) async fn roll_back(
 pub(crate) async fn copy_of(world: &mut World, point: &RestorePoint, state: &SiteState) -> String {
     let ended = world.restore(point, "new").await.unwrap();
     ended.check_complete().unwrap();
-    let copy = ended.artifact["restoredSiteId"].as_str().unwrap().to_owned();
+    let copy = ended.restored.unwrap().id;
     equal(
         "the new site and the point",
         &world.read_site(&copy).await.unwrap().without_ids(),

@@ -182,7 +182,7 @@ impl Trial {
             return check_ids_survive(before, &self.state, &after);
         }
         self.sites_made += 1;
-        let site = ended.artifact["restoredSiteId"].as_str().unwrap().to_owned();
+        let site = ended.restored.as_ref().unwrap().id.clone();
         equal(
             "the new site and the point",
             &self.world.read_site(&site).await?.without_ids(),

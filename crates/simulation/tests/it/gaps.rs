@@ -105,8 +105,8 @@ async fn a_version_that_cannot_be_read_leaves_the_older_one_marked() {
     let ended = world.restore(&second, "new").await.unwrap();
     assert_eq!(ended.status, "completedWithError");
     assert_eq!(ended.failures[0].code, "olderVersionRestored");
-    let new_site = ended.artifact["restoredSiteId"].as_str().unwrap();
-    let restored = world.read_site(new_site).await.unwrap();
+    let new_site = ended.restored.unwrap().id;
+    let restored = world.read_site(&new_site).await.unwrap();
     assert_eq!(restored.entries["Documents/file"].content.as_ref().unwrap().0, 500);
 }
 

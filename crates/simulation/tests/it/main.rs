@@ -7,6 +7,7 @@ mod b;
 mod common;
 mod d;
 mod damage;
+mod drives;
 mod f;
 mod faults;
 mod gaps;
