@@ -24,10 +24,12 @@ struct Story {
     credential: &'static str,
 }
 
-const STORIES: [Story; 3] = [
+const STORIES: [Story; 4] = [
     Story { script: "backup_restore.py", credential: "sync" },
     Story { script: "backup_restore.py", credential: "aio" },
     Story { script: "content.py", credential: "sync" },
+    // MSAL itself, as people's programs use it.
+    Story { script: "sign_in.py", credential: "sync" },
 ];
 
 pub(crate) fn interop() -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::ids;
+use crate::oauth::people::Person;
 
 const SKEW_SECONDS: i64 = 300;
 /// `aud` of Graph, as a name and as an application id.
@@ -76,6 +77,26 @@ impl TokenClaims {
     }
 }
 
+/// What the directory calls those whom a token is about.
+pub(crate) struct TokenNames {
+    pub(crate) app: String,
+    /// Display name and principal name.
+    pub(crate) person: Option<(String, String)>,
+}
+
+/// What an id token says.
+pub(crate) struct IdTokenClaims<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) person: &'a Person,
+    /// Left out when the client sent none: some take an empty one for a mismatch.
+    pub(crate) nonce: Option<&'a str>,
+    /// The scope `profile`.
+    pub(crate) profile: bool,
+    /// The scope `email`.
+    pub(crate) email: bool,
+    pub(crate) lifetime: Duration,
+}
+
 /// The claims on the wire.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WireClaims {
@@ -100,6 +121,10 @@ pub(crate) struct WireClaims {
     pub(crate) scp: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     wids: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<String>,
     uti: String,
     ver: String,
 }
@@ -179,13 +204,14 @@ impl Issuer {
     pub(crate) fn mint(
         &self,
         claims: &TokenClaims,
-        app_name: &str,
+        names: TokenNames,
         now: Timestamp,
         unique: String,
     ) -> String {
         let issued = now.unix_seconds();
         let app_object = ids::derived("servicePrincipal", &claims.client_id).to_string();
         let subject = claims.user_id.clone().unwrap_or(app_object);
+        let (name, preferred_username) = names.person.unzip();
         let wire = WireClaims {
             aud: AUDIENCES[0].to_owned(),
             iss: self.issuer(),
@@ -194,7 +220,7 @@ impl Issuer {
             exp: now.plus(claims.lifetime).unix_seconds(),
             appid: claims.client_id.clone(),
             azp: claims.client_id.clone(),
-            app_displayname: app_name.to_owned(),
+            app_displayname: names.app,
             idtyp: if claims.user_id.is_some() { "user" } else { "app" }.to_owned(),
             oid: subject.clone(),
             sub: subject,
@@ -202,12 +228,38 @@ impl Issuer {
             roles: claims.roles.clone(),
             scp: claims.scopes.join(" "),
             wids: claims.wids.clone(),
+            name,
+            preferred_username,
             uti: unique,
             ver: "2.0".to_owned(),
         };
+        self.sign(&wire)
+    }
+
+    pub(crate) fn mint_id_token(&self, claims: &IdTokenClaims<'_>, now: Timestamp) -> String {
+        let (issued, person) = (now.unix_seconds(), claims.person);
+        let mut wire = json!({
+            "aud": claims.client_id, "iss": self.issuer(), "iat": issued, "nbf": issued,
+            "exp": now.plus(claims.lifetime).unix_seconds(), "sub": person.id, "oid": person.id,
+            "tid": self.tenant.to_string(), "ver": "2.0",
+        });
+        if let Some(nonce) = claims.nonce {
+            wire["nonce"] = json!(nonce);
+        }
+        if claims.profile {
+            wire["name"] = json!(person.display_name);
+            wire["preferred_username"] = json!(person.principal_name);
+        }
+        if claims.email {
+            wire["email"] = json!(person.principal_name);
+        }
+        self.sign(&wire)
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> String {
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(self.key_id.clone());
-        jsonwebtoken::encode(&header, &wire, &self.signing).expect("the key was made for RS256")
+        jsonwebtoken::encode(&header, claims, &self.signing).expect("the key was made for RS256")
     }
 
     /// `None` for whatever is wrong with the token; callers are not told what.

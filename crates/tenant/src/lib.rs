@@ -12,7 +12,10 @@
 //! `{"lockState": "readOnly" | "unlocked"}` locks a site (writes answer 423 `resourceLocked`, reads work), `GET` of a
 //! site shows `lockState`, and `DELETE /beta/sites/{id}` removes a site with its libraries.
 //!
-//! Not served: mail, `$batch`, user sign-in, lists other than document libraries, `sites/delta`, search in drives.
+//! Signing in (`oauth`): client credentials, authorization code with PKCE, device code, refresh tokens. Nobody has a
+//! password: the sign-in page offers the tenant's people.
+//!
+//! Not served: mail, `$batch`, lists other than document libraries, `sites/delta`, search in drives.
 
 mod call;
 mod caller;
@@ -33,6 +36,7 @@ mod item_actions;
 mod items;
 mod lists;
 mod names;
+mod oauth;
 mod path;
 mod permissions;
 mod places;
@@ -47,7 +51,6 @@ mod serve;
 mod sessions;
 mod sites;
 mod tenant;
-mod token_endpoint;
 mod tree;
 mod upload;
 mod versions;

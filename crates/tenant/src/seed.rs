@@ -9,6 +9,7 @@ use crate::directory::DOMAIN;
 use crate::ids::{self, derived};
 use crate::items::Item;
 use crate::lists::{self, NewDrive};
+use crate::oauth::redirects;
 use crate::permissions;
 use crate::places::{Drive, Site};
 use crate::problem::{Answer, Problem};
@@ -141,6 +142,10 @@ pub(crate) fn seed(tenant: &Tenant) -> Result<(), TenantError> {
         secret: facts.client_secret,
         display_name: "Contoso development".to_owned(),
         roles: EVERY_ROLE.map(str::to_owned).to_vec(),
+        scopes: EVERY_ROLE.into_iter().chain(["User.Read"]).map(str::to_owned).collect(),
+        redirect_uris: ["http://localhost", "http://127.0.0.1", redirects::NATIVE_CLIENT]
+            .map(str::to_owned)
+            .to_vec(),
     })
 }
 

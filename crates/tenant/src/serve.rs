@@ -3,7 +3,7 @@
 //! | Path | Part |
 //! |---|---|
 //! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | Graph; needs a token |
-//! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys`, `/common/discovery/instance` | the token issuer |
+//! | `/{tenant}/oauth2/…`, `/{tenant}/v2.0/…`, `/{tenant}/discovery/…`, `/{tenant}/login`, `/devicelogin`, `/oidc/userinfo` | the token issuer ([`oauth`]) |
 //! | `/_tenant/download/…`, `/_tenant/upload/…`, `/_tenant/copy/…` | pre-authenticated URLs; an `Authorization` header is ignored |
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::problem::{Answer, Problem};
 use crate::query::Query;
 use crate::render::server_time;
 use crate::tenant::{Inner, Tenant};
-use crate::{download, routes, sessions, token_endpoint, upload};
+use crate::{download, oauth, routes, sessions, upload};
 
 const JSON_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 const PREFIXES: [&str; 3] = ["/v1.0", "/beta", "/_api/v2.0"];
@@ -142,14 +142,7 @@ async fn serve(inner: &Arc<Inner>, request: Request) -> Answer<Reply> {
             ["_tenant", "copy", secret] => crate::copy::monitor(inner, secret),
             _ => {
                 let body = read(body, JSON_LIMIT_BYTES).await?;
-                token_endpoint::serve(
-                    inner,
-                    &parts.method,
-                    &texts,
-                    &parts.headers,
-                    query_text,
-                    &body,
-                )
+                oauth::serve(inner, &parts.method, &texts, &parts.headers, query_text, &body)
             }
         };
     };

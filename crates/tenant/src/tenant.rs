@@ -17,8 +17,9 @@ use crate::content::ContentStore;
 use crate::database::Database;
 use crate::directory;
 use crate::ids;
-use crate::issuer::{self, Issuer, TokenClaims};
+use crate::issuer::{self, Issuer, TokenClaims, TokenNames};
 use crate::items::Item;
+use crate::oauth::people::Person;
 use crate::places::{Drive, Site};
 use crate::problem::{Answer, Problem};
 use crate::seed;
@@ -96,6 +97,10 @@ pub struct AppRegistration {
     pub display_name: String,
     /// Application permissions by name; they become the token's `roles`.
     pub roles: Vec<String>,
+    /// Delegated permissions by name; those that it asks for become the token's `scp`.
+    pub scopes: Vec<String>,
+    /// Where codes may be sent. `http://localhost/…` stands for every port.
+    pub redirect_uris: Vec<String>,
 }
 
 /// The embedded tenant. Clones share one state.
@@ -197,13 +202,22 @@ impl Tenant {
         let mut salt = [0; 16];
         self.inner.entropy.fill(&mut salt);
         let hash = hash_secret(&app.secret, &salt);
-        let roles = json!(app.roles).to_string();
+        let list = |names: &[String]| json!(names).to_string();
         self.inner.database.write(|tx| {
             tx.execute(
-                "INSERT INTO apps (client_id, display_name, roles, salt, secret_hash) \
-                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (client_id) DO UPDATE SET \
-                 display_name = ?2, roles = ?3, salt = ?4, secret_hash = ?5",
-                params![app.client_id, app.display_name, roles, salt, hash],
+                "INSERT INTO apps (client_id, display_name, roles, salt, secret_hash, scopes, \
+                 redirect_uris) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT (client_id) DO UPDATE SET display_name = ?2, roles = ?3, salt = ?4, \
+                 secret_hash = ?5, scopes = ?6, redirect_uris = ?7",
+                params![
+                    app.client_id,
+                    app.display_name,
+                    list(&app.roles),
+                    salt,
+                    hash,
+                    list(&app.scopes),
+                    list(&app.redirect_uris),
+                ],
             )?;
             Ok(())
         })
@@ -212,9 +226,7 @@ impl Tenant {
     /// Signs a token with these claims, whether or not the application is registered.
     #[must_use]
     pub fn mint_token(&self, claims: &TokenClaims) -> String {
-        let name = self.inner.app(&claims.client_id).ok().flatten();
-        let name = name.map_or_else(|| claims.client_id.clone(), |app| app.display_name);
-        self.inner.mint(claims, &name)
+        self.inner.mint(claims)
     }
 
     /// Forgets the change log of a drive: every delta token given out so far answers 410.
@@ -238,8 +250,11 @@ impl Tenant {
 
 /// A registered application without its secret.
 pub(crate) struct App {
+    pub(crate) client_id: String,
     pub(crate) display_name: String,
     pub(crate) roles: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) redirect_uris: Vec<String>,
     salt: Vec<u8>,
     secret_hash: Vec<u8>,
 }
@@ -275,15 +290,24 @@ impl Inner {
         self.database.read(|connection| {
             let found = connection
                 .query_row(
-                    "SELECT display_name, roles, salt, secret_hash FROM apps WHERE client_id = ?1",
+                    "SELECT client_id, display_name, roles, scopes, redirect_uris, salt, secret_hash \
+                     FROM apps WHERE client_id = ?1",
                     [client_id.to_ascii_lowercase()],
                     |row| {
+                        let list = |column| {
+                            let text: String = row.get(column)?;
+                            Ok::<Vec<String>, rusqlite::Error>(
+                                serde_json::from_str(&text).unwrap_or_default(),
+                            )
+                        };
                         Ok(App {
-                            display_name: row.get(0)?,
-                            roles: serde_json::from_str(&row.get::<_, String>(1)?)
-                                .unwrap_or_default(),
-                            salt: row.get(2)?,
-                            secret_hash: row.get(3)?,
+                            client_id: row.get(0)?,
+                            display_name: row.get(1)?,
+                            roles: list(2)?,
+                            scopes: list(3)?,
+                            redirect_uris: list(4)?,
+                            salt: row.get(5)?,
+                            secret_hash: row.get(6)?,
                         })
                     },
                 )
@@ -292,9 +316,18 @@ impl Inner {
         })
     }
 
-    pub(crate) fn mint(&self, claims: &TokenClaims, app_name: &str) -> String {
+    /// An access token. What the directory does not know is left out of it.
+    pub(crate) fn mint(&self, claims: &TokenClaims) -> String {
+        let app = self.app(&claims.client_id).ok().flatten();
+        let person = claims.user_id.as_deref().and_then(|id| {
+            self.database.read(|connection| Person::find(connection, id)).ok().flatten()
+        });
+        let names = TokenNames {
+            app: app.map_or_else(|| claims.client_id.clone(), |app| app.display_name),
+            person: person.map(|person| (person.display_name, person.principal_name)),
+        };
         let unique = URL_SAFE_NO_PAD.encode(self.entropy.uuid().as_bytes());
-        self.issuer.mint(claims, app_name, self.clock.now(), unique)
+        self.issuer.mint(claims, names, self.clock.now(), unique)
     }
 
     /// `{id, displayName, email}` of a user.

@@ -78,6 +78,8 @@ async fn token_endpoint() {
         secret: "first".to_owned(),
         display_name: "Reader".to_owned(),
         roles: vec!["Files.Read.All".to_owned()],
+        scopes: Vec::new(),
+        redirect_uris: Vec::new(),
     };
     h.tenant.register_app(&app).unwrap();
     h.tenant.register_app(&AppRegistration { secret: "second".to_owned(), ..app.clone() }).unwrap();

@@ -9,3 +9,4 @@ mod folding;
 mod import;
 mod items;
 mod sessions;
+mod sign_in;
