@@ -15,7 +15,7 @@ mod resource;
 mod restore;
 mod writing;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ use object_store::ObjectStore;
 use repositories::Repositories;
 use tokio::sync::{Notify, watch};
 
-pub use observer::{NoObserver, Observer, Progress};
+pub use observer::{JobOutcome, NoObserver, Observer, Progress};
 
 /// Longest wait before the store is looked at again, even when nothing woke the engine: other nodes add jobs too.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
@@ -108,15 +108,24 @@ impl Shared {
     }
 }
 
+/// The job that a worker has in hand. Never locked across an await.
+type Hand = Mutex<Option<ClaimedJob>>;
+
+fn hold(hand: &Hand, job: Option<ClaimedJob>) -> Option<ClaimedJob> {
+    std::mem::replace(&mut *hand.lock().unwrap_or_else(PoisonError::into_inner), job)
+}
+
 /// Works until told to stop, or until whoever would tell is gone.
 fn worker(engine: Engine, mut told: watch::Receiver<()>) -> impl FnOnce() + Send + 'static {
     let runtime = tokio::runtime::Handle::current();
     move || {
         runtime.block_on(async {
+            let hand = Hand::default();
             tokio::select! {
                 _ = told.changed() => {}
-                () = engine.work_for_ever() => {}
+                () = engine.work_for_ever(&hand) => {}
             }
+            engine.let_go(&hand).await;
         });
     }
 }
@@ -148,7 +157,8 @@ impl Engine {
         self.shared.woken.notify_one();
     }
 
-    /// Works until `stopped` is ready; a job in hand is dropped then, and started again by whoever comes next.
+    /// Works until `stopped` is ready; a job in hand is dropped then and its lease ended, so that whoever comes next starts it
+    /// again at once.
     pub async fn run_until(&self, stopped: impl Future<Output = ()>) {
         // Each worker drives its job on a thread of its own; the service's and the repository's work is on others.
         let (stop, told) = watch::channel(());
@@ -173,14 +183,15 @@ impl Engine {
     /// When the store fails.
     pub async fn run_until_idle(&self) -> Result<(), StoreError> {
         self.schedule().await?;
-        while self.work_once().await? {}
+        let hand = Hand::default();
+        while self.work_once(&hand).await? {}
         Ok(())
     }
 
-    async fn work_for_ever(&self) {
+    async fn work_for_ever(&self, hand: &Hand) {
         loop {
             let woken = self.shared.woken.notified();
-            match self.work_once().await {
+            match self.work_once(hand).await {
                 Ok(true) => {}
                 Ok(false) => self.idle(woken).await,
                 Err(error) => {
@@ -243,17 +254,21 @@ impl Engine {
     }
 
     /// Claims one job and works on it; whether there was any.
-    async fn work_once(&self) -> Result<bool, StoreError> {
+    async fn work_once(&self, hand: &Hand) -> Result<bool, StoreError> {
         let Some(job) = self.claim().await? else { return Ok(false) };
+        hold(hand, Some(job.clone()));
         let keeper =
             LeaseKeeper::start(job.lease, self.shared.store.clone(), self.shared.clock.clone());
         tracing::debug!(job = %job.id, work = job.work.name(), attempt = job.attempt, "a job begins");
+        let mut outcome = JobOutcome::Done;
         let done = match jobs::run(&self.shared, &job, &keeper).await {
             Err(JobError::GiveUp { error }) => {
+                outcome = JobOutcome::Failed;
                 jobs::give_up(&self.shared, &job, &keeper, error).await
             }
             Err(JobError::Retry { reason, .. }) if job.attempt >= limits::JOB_ATTEMPTS => {
                 tracing::error!(job = %job.id, work = job.work.name(), reason, "a job is given up");
+                outcome = JobOutcome::Failed;
                 jobs::give_up(
                     &self.shared,
                     &job,
@@ -270,14 +285,39 @@ impl Engine {
         match done {
             Ok(()) => tracing::debug!(job = %job.id, work = job.work.name(), "a job ended"),
             Err(JobError::LeaseLost) => {
-                tracing::warn!(job = %job.id, "a job went to another worker")
+                tracing::warn!(job = %job.id, "a job went to another worker");
+                outcome = JobOutcome::Lost;
             }
-            Err(JobError::Retry { reason, after }) => self.release(&job, &reason, after).await?,
-            Err(JobError::GiveUp { error }) => self.release(&job, &error.message, None).await?,
+            Err(JobError::Retry { reason, after }) => {
+                outcome = JobOutcome::PutBack;
+                self.release(&job, &reason, after).await?;
+            }
+            Err(JobError::GiveUp { error }) => {
+                outcome = JobOutcome::PutBack;
+                self.release(&job, &error.message, None).await?;
+            }
         }
+        hold(hand, None);
+        self.shared.observer.job_ended(job.work.name(), outcome);
         // Whatever it enqueued, or made free, may be next for another worker.
         self.wake();
         Ok(true)
+    }
+
+    /// Ends the lease of a job whose work was dropped; without, the next worker would wait for it to run out.
+    async fn let_go(&self, hand: &Hand) {
+        let Some(job) = hold(hand, None) else { return };
+        let now = self.shared.clock.now();
+        let released = async {
+            let mut tx = self.shared.store.begin().await?;
+            tx.release(job.lease, now, "its worker was told to stop").await?;
+            tx.commit().await
+        };
+        match released.await {
+            // Finished, or taken over, just before.
+            Ok(()) | Err(StoreError::LeaseLost) => {}
+            Err(error) => tracing::warn!(job = %job.id, %error, "a lease could not be ended"),
+        }
     }
 
     async fn claim(&self) -> Result<Option<ClaimedJob>, StoreError> {

@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::ConfigError;
 use crate::demo::{DemoOptions, Verdict, demo};
 use crate::dev::{DevOptions, dev};
 use crate::embedded::default_backup_interval;
+use crate::node;
 use crate::repository_key::repository_key;
 
 /// Open, self-hosted Microsoft 365 Backup Storage.
@@ -51,6 +53,17 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = default_backup_interval().as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
         backup_interval: u64,
     },
+    /// Serves the API for real tenants, as a configuration file says.
+    Serve {
+        /// `docs/holdfast.example.toml` explains every setting.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Works on jobs as `serve` does, without listening.
+    Worker {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Prints what restic needs to open a unit's backups.
     RepositoryKey {
         unit: String,
@@ -78,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("holdfast: {error:#}");
-            ExitCode::from(3)
+            ExitCode::from(if error.is::<ConfigError>() { 2 } else { 3 })
         }
     }
 }
@@ -100,6 +113,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 backup_interval: Duration::from_secs(backup_interval),
             })
             .await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Serve { config } => {
+            node::serve(&config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Worker { config } => {
+            node::worker(&config).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::RepositoryKey { unit, offline, data } => {

@@ -13,7 +13,9 @@ use tokio::sync::watch;
 
 use crate::data_dir::{DataDir, write_private};
 use crate::embedded::{Embedded, EmbeddedOptions};
-use crate::{listen, tls};
+use crate::listen::{self, Front};
+use crate::stop::told_to_stop;
+use crate::tls;
 
 /// What `dev` was asked for.
 #[derive(Debug, Clone)]
@@ -72,12 +74,12 @@ pub(crate) async fn dev(options: DevOptions) -> anyhow::Result<()> {
     let mut engine_stopped = stopped.clone();
     let mut server_stopped = stopped;
     tokio::join!(
-        listen::serve(listener, config, embedded.router.clone(), async move {
+        listen::serve(listener, Front::local(config), embedded.router.clone(), async move {
             drop(server_stopped.wait_for(|stop| *stop).await);
         }),
-        embedded.engine.run_until(async move {
+        embedded.running.during(embedded.engine.run_until(async move {
             drop(engine_stopped.wait_for(|stop| *stop).await);
-        }),
+        })),
         async move {
             told_to_stop().await;
             stop.send_replace(true);
@@ -97,16 +99,6 @@ pub(crate) async fn import(
     tokio::task::spawn_blocking(move || tenant.import_folder(site, &folder))
         .await?
         .with_context(|| format!("{shown} cannot be imported"))
-}
-
-/// Interrupt or terminate.
-pub(crate) async fn told_to_stop() {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .expect("signals can be handled");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }
 
 /// `dev.env` appears when the server listens, whole, and only its owner may read it: it holds the application's secret.

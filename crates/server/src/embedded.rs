@@ -11,10 +11,7 @@ use axum::response::Response;
 use holdfast_api::{ApiOptions, TrustedIssuer};
 use holdfast_connector::Connector;
 use holdfast_connector_graph::{Credentials, GraphConnector, InProcess};
-use holdfast_domain::{
-    Actor, Clock, DisableReason, Entropy, Service, ServiceState, SystemClock, SystemEntropy,
-    TenantId, limits,
-};
+use holdfast_domain::{Clock, Entropy, SystemClock, SystemEntropy, TenantId, limits};
 use holdfast_engine::keys::KeyRing;
 use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, Observer};
 use holdfast_repository::local_store;
@@ -24,6 +21,9 @@ use holdfast_tenant::{Tenant, TenantOptions};
 use tower::ServiceExt;
 
 use crate::data_dir::OwnDataDir;
+use crate::metrics::{Counting, Metrics};
+use crate::node::make_service;
+use crate::probes::{self, Probes, Running};
 
 /// Where requests within the process go: never resolved, never sent.
 const IN_PROCESS: &str = "http://tenant.internal";
@@ -43,6 +43,7 @@ pub struct Embedded {
     pub engine: Engine,
     pub connector: Arc<GraphConnector>,
     pub router: Router,
+    pub(crate) running: Running,
 }
 
 struct OneTenant {
@@ -84,8 +85,10 @@ impl Embedded {
             .context("the embedded tenant cannot be opened")?;
         let connector = Arc::new(connect(&tenant, clock.clone(), entropy.clone()));
         let facts = tenant.facts();
-        make_service(&*store, &tenant, &*clock).await?;
+        // The development application controls protection from the start.
+        make_service(&*store, facts.tenant_id, Some(facts.client_id), &*clock).await?;
         end_leases(&*store).await?;
+        let metrics = Arc::new(Metrics::default());
         let engine = Engine::new(EngineParts {
             keys: KeyRing::new(root_key, store.clone(), objects.clone(), entropy.clone()),
             store: store.clone(),
@@ -96,7 +99,7 @@ impl Embedded {
             }),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            observer: options.observer,
+            observer: Arc::new(Counting { metrics: Arc::clone(&metrics), next: options.observer }),
             options: EngineOptions {
                 backup_interval: options.backup_interval,
                 ..EngineOptions::default()
@@ -110,13 +113,21 @@ impl Embedded {
         let woken = engine.clone();
         let api = holdfast_api::router(ApiOptions {
             store: store.clone(),
-            clock,
+            clock: clock.clone(),
             entropy,
             issuers: vec![issuer],
             on_enqueue: Arc::new(move || woken.wake()),
         });
-        let router = join(api, tenant.router());
-        Ok(Self { tenant, store, engine, connector, router })
+        let running = Running::default();
+        let probes = Probes {
+            store: store.clone(),
+            clock,
+            metrics,
+            issuers: Vec::new(),
+            engine: running.clone(),
+        };
+        let router = probes::in_front(probes, join(api, tenant.router()));
+        Ok(Self { tenant, store, engine, connector, router, running })
     }
 }
 
@@ -142,26 +153,6 @@ fn connect(tenant: &Tenant, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) ->
     )
 }
 
-/// The development application controls protection from the start.
-async fn make_service(store: &dyn Store, tenant: &Tenant, clock: &dyn Clock) -> anyhow::Result<()> {
-    let facts = tenant.facts();
-    let mut tx = store.begin().await?;
-    if tx.service(facts.tenant_id).await?.is_some() {
-        return Ok(());
-    }
-    let service = Service {
-        tenant: facts.tenant_id,
-        state: ServiceState::Disabled,
-        disable_reason: DisableReason::None,
-        active_controller: Some(facts.client_id),
-        app_owner_tenant: None,
-        last_modified_by: Actor::default(),
-        last_modified_at: clock.now(),
-    };
-    tx.put_service(&service, None).await?;
-    Ok(tx.commit().await?)
-}
-
 async fn end_leases(store: &dyn Store) -> anyhow::Result<()> {
     let mut tx = store.begin().await?;
     let ended = tx.end_leases().await?;
@@ -174,8 +165,7 @@ async fn end_leases(store: &dyn Store) -> anyhow::Result<()> {
 
 /// One address for both: what the backup API does not serve is the tenant's.
 fn join(api: Router, tenant: Router) -> Router {
-    let health = Router::new().route("/healthz", axum::routing::get(async || "ok"));
-    health.fallback(move |request: Request| {
+    Router::new().fallback(move |request: Request| {
         let router =
             if holdfast_api::serves(request.uri().path()) { api.clone() } else { tenant.clone() };
         async move {

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use crate::data_dir::DataDir;
 use crate::embedded::{Embedded, EmbeddedOptions};
-use crate::{listen, tls};
+use crate::listen::{self, Front};
+use crate::tls;
 
 struct Content(Bytes);
 
@@ -52,7 +53,8 @@ async fn files_go_up_and_down_over_tls() {
     let embedded = Embedded::open(&data, options).await.expect("opens");
     let config = tls::server_config(&data.tls()).expect("certificates");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(listen::serve(listener, config, embedded.router.clone(), async {
+    let front = Front::local(config);
+    let serving = tokio::spawn(listen::serve(listener, front, embedded.router.clone(), async {
         drop(stopped.await);
     }));
 

@@ -1,4 +1,4 @@
-//! HTTPS in front of a router.
+//! HTTPS, or plain HTTP for a proxy on this machine, in front of a router.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,25 +15,45 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::config::PublicUrl;
 use crate::unread_body;
 
 /// How long a client may take over its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests in hand may take after the server was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests in hand may take after a `dev` server was told to stop.
+const LOCAL_GRACE: Duration = Duration::from_secs(10);
+
+/// How requests come in.
+pub(crate) struct Front {
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// What links in answers begin with; `None`: what the client used.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// How long requests in hand may take after the server was told to stop.
+    pub(crate) grace: Duration,
+}
+
+impl Front {
+    /// HTTPS for clients on this machine, by whatever name they use for it.
+    pub(crate) const fn local(tls: Arc<ServerConfig>) -> Self {
+        Self { tls: Some(tls), public_url: None, grace: LOCAL_GRACE }
+    }
+}
 
 /// Serves until `stopped` is ready, then lets the requests in hand end.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Arc<ServerConfig>,
+    front: Front,
     router: Router,
     stopped: impl Future<Output = ()>,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
+    let acceptor = front.tls.map(TlsAcceptor::from);
+    let public_url = front.public_url.map(Arc::new);
     let graceful = GracefulShutdown::new();
     let mut stopped = std::pin::pin!(stopped);
     loop {
@@ -49,25 +69,41 @@ pub(crate) async fn serve(
                 }
             },
         };
-        tokio::spawn(talk(stream, acceptor.clone(), router.clone(), graceful.watcher()));
+        let talking = Talking {
+            router: router.clone(),
+            public_url: public_url.clone(),
+            watcher: graceful.watcher(),
+        };
+        tokio::spawn(accept(stream, acceptor.clone(), talking));
     }
+    drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
-        _ = tokio::time::timeout(GRACE, std::future::pending::<()>()) => tracing::warn!("requests in hand were cut off"),
+        _ = tokio::time::timeout(front.grace, std::future::pending::<()>()) => tracing::warn!("requests in hand were cut off"),
     }
 }
 
-async fn talk(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
+/// What a connection needs.
+struct Talking {
     router: Router,
+    public_url: Option<Arc<PublicUrl>>,
     watcher: hyper_util::server::graceful::Watcher,
-) {
+}
+
+async fn accept(stream: TcpStream, acceptor: Option<TlsAcceptor>, talking: Talking) {
     drop(stream.set_nodelay(true));
-    let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await else {
-        return;
-    };
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    let Some(acceptor) = acceptor else { return talk(stream, talking).await };
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+        talk(stream, talking).await;
+    }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, talking: Talking) {
+    let Talking { router, public_url, watcher } = talking;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, public_url) = (router.clone(), public_url.clone());
+        async move { answer(router, public_url.as_deref(), request).await }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -80,6 +116,7 @@ async fn talk(
 /// Routers build links from the request's own address, so it is made whole first.
 async fn answer<B>(
     router: Router,
+    public_url: Option<&PublicUrl>,
     request: Request<B>,
 ) -> Result<Response<Body>, std::convert::Infallible>
 where
@@ -89,7 +126,7 @@ where
     // A client that waits to be asked for its body is not asked for what nobody reads.
     let waits = head.headers.contains_key(EXPECT);
     let (body, rest) = unread_body::share(body);
-    let response = match whole_address(&head) {
+    let response = match whole_address(&head, public_url) {
         Some(whole) => {
             head.uri = whole;
             router.oneshot(Request::from_parts(head, Body::new(body))).await?
@@ -107,13 +144,16 @@ where
     Ok(response)
 }
 
-fn whole_address(head: &http::request::Parts) -> Option<Uri> {
-    let authority = match head.uri.authority() {
-        Some(authority) => authority.clone(),
-        None => Authority::try_from(head.headers.get(HOST)?.as_bytes()).ok()?,
+fn whole_address(head: &http::request::Parts, public_url: Option<&PublicUrl>) -> Option<Uri> {
+    let (scheme, authority) = match (public_url, head.uri.authority()) {
+        (Some(public), _) => (public.scheme.clone(), public.authority.clone()),
+        (None, Some(authority)) => (Scheme::HTTPS, authority.clone()),
+        (None, None) => {
+            (Scheme::HTTPS, Authority::try_from(head.headers.get(HOST)?.as_bytes()).ok()?)
+        }
     };
     let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::builder().scheme(Scheme::HTTPS).authority(authority).path_and_query(path).build().ok()
+    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().ok()
 }
 
 #[cfg(test)]
@@ -138,7 +178,7 @@ mod tests {
             request = request.header(EXPECT, expect);
         }
         let request = request.body(Body::from_stream(frames)).unwrap();
-        let response = answer(router, request).await.unwrap();
+        let response = answer(router, None, request).await.unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         read.load(Ordering::SeqCst)
     }

@@ -1,4 +1,5 @@
-//! A local certificate authority, made on first start. Its key is discarded after it has signed the one certificate.
+//! TLS: an operator's certificate, or a local authority of `dev`, made on first start. Its key is discarded after it has signed
+//! the one certificate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::config::TlsFiles;
 use crate::data_dir::write_private;
 
 /// Names that local clients use, and those that they reach through a tunnel.
@@ -37,6 +39,28 @@ pub(crate) fn server_config(folder: &Path) -> anyhow::Result<Arc<ServerConfig>> 
     ];
     let key = PrivateKeyDer::from_pem_file(&key)
         .with_context(|| format!("{} holds no key", key.display()))?;
+    config_of(chain, key)
+}
+
+/// The server's side of TLS, over an operator's files.
+pub(crate) fn config_of_files(files: &TlsFiles) -> anyhow::Result<Arc<ServerConfig>> {
+    let (certificate, key) = (&files.certificate, &files.key);
+    let chain: Vec<_> = CertificateDer::pem_file_iter(&certificate.value)
+        .and_then(Iterator::collect)
+        .map_err(|error| certificate.wrong(format!("{}: {error}", certificate.value.display())))?;
+    if chain.is_empty() {
+        let path = certificate.value.display();
+        return Err(certificate.wrong(format!("{path} holds no certificate")).into());
+    }
+    let der = PrivateKeyDer::from_pem_file(&key.value)
+        .map_err(|error| key.wrong(format!("{}: {error}", key.value.display())))?;
+    config_of(chain, der).map_err(|error| key.wrong(error).into())
+}
+
+fn config_of(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> anyhow::Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

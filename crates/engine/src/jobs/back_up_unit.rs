@@ -4,11 +4,11 @@ use holdfast_domain::{ClaimedJob, ProtectionUnit, PublicError, UnitId, UnitState
 use holdfast_store::Versioned;
 
 use super::policies;
-use crate::Shared;
 use crate::backup::{Run, back_up};
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
 use crate::resource::Resource;
+use crate::{Progress, Shared};
 
 pub(crate) async fn run(
     shared: &Shared,
@@ -47,6 +47,7 @@ pub(crate) async fn run(
     finished.tx.commit().await?;
     if let Some(point) = finished.point {
         tracing::info!(%unit, items = point.items, gaps = point.gaps, "a restore point was made");
+        shared.observer.observe(unit, Progress::PointMade);
     }
     Ok(())
 }

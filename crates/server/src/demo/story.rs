@@ -19,7 +19,7 @@ pub(super) struct Counters {
 impl Observer for Counters {
     fn observe(&self, _: UnitId, progress: Progress) {
         match progress {
-            Progress::Listed { .. } | Progress::Planned { .. } => {}
+            Progress::Listed { .. } | Progress::Planned { .. } | Progress::PointMade => {}
             Progress::Stored { bytes } | Progress::Restored { bytes } => {
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
                 self.items.fetch_add(1, Ordering::Relaxed);
