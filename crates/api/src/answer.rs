@@ -1,7 +1,6 @@
 //! A successful answer before it becomes HTTP: the dispatcher adds ids and OData's headers.
 
 use axum::http::StatusCode;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What an operation answers.
@@ -45,14 +44,6 @@ impl Answer {
     pub(crate) fn located_at(mut self, url: String) -> Self {
         self.content_location = Some(url);
         self
-    }
-}
-
-/// A wire type as a JSON object.
-pub(crate) fn object(wire: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(wire) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) | Err(_) => unreachable!("wire types are structs with text keys"),
     }
 }
 

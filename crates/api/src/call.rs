@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use holdfast_domain::{JobId, Service, ServiceState, Timestamp, Work};
+use holdfast_domain::{
+    ActivityOperation, ActivityResult, AuditRecord, JobId, ProtectionPolicy, RestoreSession, Service,
+    ServiceApp, ServiceState, Timestamp, Work, Workload,
+};
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_graph_model::{ErrorCode, Version, Viewer};
-use holdfast_store::Tx;
+use holdfast_store::activity::{self, Acting};
+use holdfast_store::{Tx, find};
+use serde_json::{Value, json};
 
 use crate::App;
 use crate::caller::Caller;
 use crate::extract::{self, JsonObject};
 use crate::problem::Problem;
+use crate::service::service_at;
 
 /// One request to one operation: authenticated, permitted, matched and read.
 #[derive(Clone)]
@@ -31,6 +37,10 @@ pub(crate) struct Call {
     pub(crate) origin: String,
     /// The path as sent, for links to the next page.
     pub(crate) path: String,
+    /// The operation's id in the contract.
+    pub(crate) operation: &'static str,
+    /// `request-id` of the answer.
+    pub(crate) request_id: String,
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) body: Bytes,
 }
@@ -94,6 +104,14 @@ impl Call {
             tx: self.app.store.begin().await?,
             app: Arc::clone(&self.app),
             caller: Arc::clone(&self.caller),
+            audit: AuditRecord {
+                tenant: self.caller.tenant,
+                at: self.now(),
+                actor: self.caller.actor.clone(),
+                operation: self.operation.to_owned(),
+                target: self.keys.join("/"),
+                request: self.request_id.clone(),
+            },
             enqueued: false,
         })
     }
@@ -104,21 +122,78 @@ pub(crate) struct Writing {
     tx: Box<dyn Tx>,
     app: App,
     caller: Arc<Caller>,
+    /// What the commit adds to the audit.
+    audit: AuditRecord,
     enqueued: bool,
 }
 
 impl Writing {
     /// Adds work for the engine; it exists when the transaction is committed, not before.
     pub(crate) async fn enqueue_work(&mut self, work: Work) -> Result<(), Problem> {
+        self.enqueue_work_at(work, self.app.clock.now()).await
+    }
+
+    /// The same, for later.
+    pub(crate) async fn enqueue_work_at(
+        &mut self,
+        work: Work,
+        not_before: Timestamp,
+    ) -> Result<(), Problem> {
         let id = JobId::random(&*self.app.entropy);
-        let now = self.app.clock.now();
-        self.tx.enqueue(self.caller.tenant, id, work, now).await?;
+        self.tx.enqueue(self.caller.tenant, id, work, not_before).await?;
         self.enqueued = true;
         Ok(())
     }
 
-    /// Commits, and wakes the engine if there is work.
-    pub(crate) async fn commit(self) -> Result<(), Problem> {
+    /// Writes an entry of the activity log; `details` are the properties of its derived type.
+    pub(crate) async fn log(
+        &mut self,
+        operation: ActivityOperation,
+        workload: Workload,
+        details: Value,
+    ) -> Result<(), Problem> {
+        let outcome = (ActivityResult::Succeeded, None);
+        let acting = acting(&self.caller, &self.app);
+        Ok(activity::log_activity(&mut *self.tx, acting, operation, outcome, workload, &details)
+            .await?)
+    }
+
+    /// An entry about a policy, with `more` properties.
+    pub(crate) async fn log_policy(
+        &mut self,
+        policy: &ProtectionPolicy,
+        operation: ActivityOperation,
+        more: Option<Value>,
+    ) -> Result<(), Problem> {
+        let mut details = activity::policy_details(policy);
+        if let (Value::Object(details), Some(Value::Object(more))) = (&mut details, more) {
+            details.extend(more);
+        }
+        self.log(operation, policy.workload, details).await
+    }
+
+    /// An entry about a restore session.
+    pub(crate) async fn log_session(
+        &mut self,
+        session: &RestoreSession,
+        operation: ActivityOperation,
+    ) -> Result<(), Problem> {
+        let details = json!({
+            "restoreSessionId": session.id.to_string(),
+            "restoreSessionStatus": session.state.status(),
+        });
+        self.log(operation, session.workload, details).await
+    }
+
+    /// Tells by mail what no setting silences but switching notifications off.
+    pub(crate) async fn tell_harm(&mut self, what: &str, about: &str) -> Result<(), Problem> {
+        let acting = acting(&self.caller, &self.app);
+        Ok(activity::tell(&mut *self.tx, acting, true, what, about).await?)
+    }
+
+    /// Adds to the audit, commits, and wakes the engine if there is work.
+    pub(crate) async fn commit(mut self) -> Result<(), Problem> {
+        self.tx.add_audit_record(&self.audit).await?;
         self.tx.commit().await?;
         if self.enqueued {
             (self.app.on_enqueue)();
@@ -128,7 +203,15 @@ impl Writing {
 
     /// Refuses unless the service's state lets policies and units change.
     pub(crate) async fn require_protection_change(&mut self) -> Result<(), Problem> {
-        self.require(ServiceState::allows_protection_change, "protection cannot be changed").await
+        self.require(ServiceState::allows_protection_change, "protection cannot be changed").await?;
+        let (app, now) = (self.caller.app, self.app.clock.now());
+        match find::<ServiceApp>(&mut *self.tx, self.caller.tenant, &app).await? {
+            Some(row) if !row.value.state.at(now).controls() => Err(Problem::new(
+                ErrorCode::Forbidden,
+                "The calling application is registered, but does not control protection in this tenant: it may only read.",
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Refuses unless the service's state lets restore sessions be made and changed.
@@ -141,8 +224,9 @@ impl Writing {
         allows: fn(ServiceState) -> bool,
         consequence: &str,
     ) -> Result<(), Problem> {
+        let (tenant, now) = (self.caller.tenant, self.app.clock.now());
         let service: Option<Service> =
-            self.tx.service(self.caller.tenant).await?.map(|row| row.value);
+            service_at(&mut *self.tx, tenant, now).await?.map(|row| row.value);
         let state = service.map_or(ServiceState::Disabled, |service| service.state);
         if allows(state) {
             return Ok(());
@@ -154,6 +238,15 @@ impl Writing {
                 state.status()
             ),
         ))
+    }
+}
+
+fn acting<'a>(caller: &'a Caller, app: &'a App) -> Acting<'a> {
+    Acting {
+        tenant: caller.tenant,
+        actor: &caller.actor,
+        now: app.clock.now(),
+        entropy: &*app.entropy,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
     let ids = request_ids(&app, request.headers());
     let look = Look::of(request.headers());
     let method = request.method().clone();
-    let mut response = match carry_out(&app, request, &look).await {
+    let mut response = match carry_out(&app, request, &look, &ids).await {
         Ok(answer) => respond(answer, &look),
         Err(problem) => {
             log(&problem, &method, &ids);
@@ -75,7 +75,12 @@ impl Look {
     }
 }
 
-async fn carry_out(app: &App, request: Request<Body>, look: &Look) -> Result<Answer, Problem> {
+async fn carry_out(
+    app: &App,
+    request: Request<Body>,
+    look: &Look,
+    ids: &RequestIds,
+) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     let authorization =
         parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -100,6 +105,8 @@ async fn carry_out(app: &App, request: Request<Body>, look: &Look) -> Result<Ans
         query,
         origin: address::origin(&parts.uri, &parts.headers),
         path: parts.uri.path().to_owned(),
+        operation: &found.operation.id,
+        request_id: ids.request_id.clone(),
         content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
         body: read_body(&parts.method, body).await?,
     };

@@ -83,6 +83,44 @@ impl JsonObject {
         self.properties.remove(name)
     }
 
+    /// The property, when it has a meaning here; else it stays, and is unknown.
+    pub(crate) fn take_if(&mut self, has_meaning: bool, name: &str) -> Option<Value> {
+        if has_meaning { self.take(name) } else { None }
+    }
+
+    /// A list of texts; empty when the property is absent or null.
+    pub(crate) fn take_texts(&mut self, name: &str) -> Result<Vec<String>, Problem> {
+        let items = match self.take(name) {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(self.refuse(name, "must be a list of texts")),
+        };
+        items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                _ => Err(self.refuse(name, "must be a list of texts")),
+            })
+            .collect()
+    }
+
+    /// A Boolean; null counts as absent.
+    pub(crate) fn take_flag(&mut self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(self.refuse(name, "must be true or false")),
+        }
+    }
+
+    /// An object, to be read in its turn; null counts as absent.
+    pub(crate) fn take_object(&mut self, name: &str) -> Result<Option<Self>, Problem> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => Self::from_value(value, self.place(name), self.code).map(Some),
+        }
+    }
+
     /// Refuses a property under the operation's code.
     pub(crate) fn refuse(&self, name: &str, why: &str) -> Problem {
         let place = self.place(name);

@@ -10,31 +10,42 @@
 
 mod address;
 mod answer;
+mod activity_logs;
 mod artifacts;
+mod browse_sessions;
+mod bulk_jobs;
 mod call;
 mod caller;
 #[cfg(test)]
 mod caller_tests;
+mod collection;
 #[cfg(test)]
 mod compatibility_tests;
 #[cfg(test)]
 mod contract_tests;
 mod dispatch;
+mod exclusions;
 mod extract;
 #[cfg(test)]
 mod harness;
 mod holdfast;
 mod listing;
+mod notifications;
 mod policies;
 mod problem;
 mod render;
+mod reports;
 mod restore_points;
 mod restore_sessions;
 mod routes;
+mod rules;
 mod service;
+mod service_apps;
+mod shape;
 #[cfg(test)]
 mod story;
 mod units;
+mod workload;
 
 use std::sync::Arc;
 
@@ -52,6 +63,8 @@ pub struct ApiOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Whose tokens are accepted.
     pub issuers: Vec<TrustedIssuer>,
+    /// Refuse what Microsoft's service would: dynamic rules for sites.
+    pub strict: bool,
     /// Called after a commit that enqueued work: wakes the engine. Losing a call must only delay it.
     pub on_enqueue: Arc<dyn Fn() + Send + Sync>,
 }
@@ -62,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) verifier: caller::TokenVerifier,
+    pub(crate) strict: bool,
     pub(crate) on_enqueue: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -78,6 +92,7 @@ pub fn operation_id(method: &axum::http::Method, path: &str) -> Option<&'static 
 pub fn router(options: ApiOptions) -> Router {
     let app: App = Arc::new(Shared {
         verifier: caller::TokenVerifier::new(options.issuers),
+        strict: options.strict,
         store: options.store,
         clock: options.clock,
         entropy: options.entropy,

@@ -42,10 +42,6 @@ pub(crate) struct Collection<'a, C> {
     /// Always applied.
     pub(crate) scope: Option<Filter<C>>,
     pub(crate) field: &'a (dyn Fn(&str) -> Option<Field<C>> + Sync),
-    /// Properties for `$select`.
-    pub(crate) properties: &'a [&'a str],
-    /// Properties for `$expand`.
-    pub(crate) expandable: &'a [&'a str],
     pub(crate) default_page: u32,
 }
 
@@ -78,7 +74,6 @@ impl<C: Column> Listing<C> {
                 (query, options, Some(cursor))
             }
         };
-        check_names(&options, collection.properties, collection.expandable)?;
         let mut filter = collection.scope.clone();
         if let Some(text) = &options.filter {
             let asked = typed(Expression::parse(text)?, collection.field)?;
@@ -104,16 +99,6 @@ impl<C: Column> Listing<C> {
         let limit = options.top.unwrap_or(collection.default_page);
         let query = ListQuery { filter: filter.clone(), order, after, limit };
         Ok(Self { filter, query, options, first_query })
-    }
-
-    /// Narrows the list further.
-    pub(crate) fn narrow(&mut self, filter: Filter<C>) {
-        let joined = match self.filter.take() {
-            Some(before) => before.and(filter),
-            None => filter,
-        };
-        self.filter = Some(joined.clone());
-        self.query.filter = Some(joined);
     }
 
     /// `$top=0` asks for no rows: the store need not be asked.
@@ -165,25 +150,6 @@ pub(crate) fn select_with_expanded(
     select(row, &kept);
 }
 
-/// Refuses names in `$select` and `$expand` that the type does not have.
-pub(crate) fn check_names(
-    options: &QueryOptions,
-    properties: &[&str],
-    expandable: &[&str],
-) -> Result<(), Problem> {
-    for name in options.select.iter().flatten() {
-        if name != "*" && !properties.contains(&name.as_str()) {
-            return Err(unknown_property("$select", name));
-        }
-    }
-    for expand in &options.expand {
-        if !expandable.contains(&expand.property.as_str()) {
-            return Err(unknown_property("$expand", &expand.property));
-        }
-    }
-    Ok(())
-}
-
 /// The filter of a `$count` segment, which takes no option but `$filter`.
 pub(crate) fn count_filter<C: Column>(
     call: &Call,
@@ -199,7 +165,7 @@ pub(crate) fn count_filter<C: Column>(
     }))
 }
 
-fn unknown_property(option: &str, name: &str) -> Problem {
+pub(crate) fn unknown_property(option: &str, name: &str) -> Problem {
     Problem::at(
         ErrorCode::BadRequest,
         option,

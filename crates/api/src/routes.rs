@@ -6,14 +6,29 @@
 use std::pin::Pin;
 
 use axum::http::Method;
-use holdfast_domain::Workload;
+use holdfast_domain::Workload::{Exchange, OneDrive, SharePoint};
 use holdfast_graph_model::{ErrorCode, Operation, operations};
 
+use crate::activity_logs::ActivityLogs;
 use crate::address::{Address, Root, Segment};
 use crate::answer::Answer;
+use crate::artifacts::{GranularArtifacts, WholeArtifacts};
+use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
+use crate::collection::{At, count, get, list};
+use crate::exclusions::Exclusions;
+use crate::policies::Policies;
 use crate::problem::Problem;
-use crate::{artifacts, holdfast, policies, restore_points, restore_sessions, service, units};
+use crate::restore_points::RestorePoints;
+use crate::restore_sessions::Sessions;
+use crate::restore_sessions::bulk_requests::BulkRequests;
+use crate::rules::Rules;
+use crate::service_apps::ServiceApps;
+use crate::units::Units;
+use crate::{
+    artifacts, bulk_jobs, holdfast, notifications, policies, reports, restore_points,
+    restore_sessions, rules, service, service_apps, units,
+};
 
 pub(crate) type Handler = fn(Call) -> Answering;
 type Answering = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
@@ -38,90 +53,275 @@ macro_rules! routes {
 
 pub(crate) const GRAPH: &[Route] = routes! {
     GET "" "backupRestore.get" service::get::get_service;
+
+    GET "/activityLogs" "activityLogs.list" list::<ActivityLogs>: At::All;
+    GET "/activityLogs/$count" "activityLogs.count" count::<ActivityLogs>: At::All;
+    GET "/activityLogs/{id}" "activityLogs.get" get::<ActivityLogs>: At::All;
+
+    GET "/driveExclusionUnits" "driveExclusionUnits.list" list::<Exclusions>: At::Of(OneDrive);
+    GET "/driveExclusionUnits/$count" "driveExclusionUnits.count" count::<Exclusions>: At::Of(OneDrive);
+    GET "/driveExclusionUnits/{id}" "driveExclusionUnits.get" get::<Exclusions>: At::Of(OneDrive);
+
+    GET "/driveExclusionUnitsBulkAdditionJobs" "driveExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::Of(OneDrive);
+    GET "/driveExclusionUnitsBulkAdditionJobs/$count" "driveExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::Of(OneDrive);
+    GET "/driveExclusionUnitsBulkAdditionJobs/{id}" "driveExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::Of(OneDrive);
+
+    GET "/driveInclusionRules" "driveInclusionRules.list" list::<Rules>: At::Of(OneDrive);
+    GET "/driveInclusionRules/$count" "driveInclusionRules.count" count::<Rules>: At::Of(OneDrive);
+    GET "/driveInclusionRules/{id}" "driveInclusionRules.get" get::<Rules>: At::Of(OneDrive);
+
+    GET "/driveProtectionUnits" "driveProtectionUnits.list" list::<Units>: At::Of(OneDrive);
+    GET "/driveProtectionUnits/$count" "driveProtectionUnits.count" count::<Units>: At::Of(OneDrive);
+    GET "/driveProtectionUnits/{id}" "driveProtectionUnits.get" get::<Units>: At::Of(OneDrive);
+    PATCH "/driveProtectionUnits/{id}" "driveProtectionUnits.update" units::update::update_unit: OneDrive;
+
+    GET "/driveProtectionUnitsBulkAdditionJobs" "driveProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::Of(OneDrive);
+    GET "/driveProtectionUnitsBulkAdditionJobs/$count" "driveProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::Of(OneDrive);
+    GET "/driveProtectionUnitsBulkAdditionJobs/{id}" "driveProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::Of(OneDrive);
+
+    GET "/emailNotificationsSetting" "emailNotificationsSetting.get" notifications::get_setting;
+    PATCH "/emailNotificationsSetting" "emailNotificationsSetting.update" notifications::update_setting;
+
     POST "/enable" "enable" service::enable::enable_service;
 
-    GET "/driveProtectionUnits" "driveProtectionUnits.list" units::list::list_units: Workload::OneDrive;
-    GET "/driveProtectionUnits/$count" "driveProtectionUnits.count" units::list::count_units: Workload::OneDrive;
-    GET "/driveProtectionUnits/{id}" "driveProtectionUnits.get" units::get::get_unit: Workload::OneDrive;
+    GET "/exchangeProtectionPolicies" "exchangeProtectionPolicies.list" list::<Policies>: At::Of(Exchange);
+    POST "/exchangeProtectionPolicies" "exchangeProtectionPolicies.create" policies::create::create_policy: Exchange;
+    GET "/exchangeProtectionPolicies/$count" "exchangeProtectionPolicies.count" count::<Policies>: At::Of(Exchange);
+    GET "/exchangeProtectionPolicies/{id}" "exchangeProtectionPolicies.get" get::<Policies>: At::Of(Exchange);
+    PATCH "/exchangeProtectionPolicies/{id}" "exchangeProtectionPolicies.update" policies::update::update_policy: Exchange;
+    DELETE "/exchangeProtectionPolicies/{id}" "exchangeProtectionPolicies.delete" policies::delete::delete_policy: Some(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnits" "exchangeProtectionPolicies.mailboxExclusionUnits.list" list::<Exclusions>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnits/$count" "exchangeProtectionPolicies.mailboxExclusionUnits.count" count::<Exclusions>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnits/{id}" "exchangeProtectionPolicies.mailboxExclusionUnits.get" get::<Exclusions>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnitsBulkAdditionJobs" "exchangeProtectionPolicies.mailboxExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::In(Exchange);
+    POST "/exchangeProtectionPolicies/{id}/mailboxExclusionUnitsBulkAdditionJobs" "exchangeProtectionPolicies.mailboxExclusionUnitsBulkAdditionJobs.create" bulk_jobs::create_exclusion_job: Exchange;
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnitsBulkAdditionJobs/$count" "exchangeProtectionPolicies.mailboxExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxExclusionUnitsBulkAdditionJobs/{id}" "exchangeProtectionPolicies.mailboxExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxInclusionRules" "exchangeProtectionPolicies.mailboxInclusionRules.list" list::<Rules>: At::In(Exchange);
+    POST "/exchangeProtectionPolicies/{id}/mailboxInclusionRules" "exchangeProtectionPolicies.mailboxInclusionRules.create" rules::create_rule: Exchange;
+    GET "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/$count" "exchangeProtectionPolicies.mailboxInclusionRules.count" count::<Rules>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/{id}" "exchangeProtectionPolicies.mailboxInclusionRules.get" get::<Rules>: At::In(Exchange);
+    PATCH "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/{id}" "exchangeProtectionPolicies.mailboxInclusionRules.update" rules::update_rule: Exchange;
+    DELETE "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/{id}" "exchangeProtectionPolicies.mailboxInclusionRules.delete" rules::delete_rule: Exchange;
+    POST "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/{id}/deleteAndUnprotect" "exchangeProtectionPolicies.mailboxInclusionRules.deleteAndUnprotect" rules::delete_and_unprotect_rule: Exchange;
+    POST "/exchangeProtectionPolicies/{id}/mailboxInclusionRules/{id}/run" "exchangeProtectionPolicies.mailboxInclusionRules.run" rules::run_rule: Exchange;
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnits" "exchangeProtectionPolicies.mailboxProtectionUnits.list" list::<Units>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnits/$count" "exchangeProtectionPolicies.mailboxProtectionUnits.count" count::<Units>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnits/{id}" "exchangeProtectionPolicies.mailboxProtectionUnits.get" get::<Units>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnitsBulkAdditionJobs" "exchangeProtectionPolicies.mailboxProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::In(Exchange);
+    POST "/exchangeProtectionPolicies/{id}/mailboxProtectionUnitsBulkAdditionJobs" "exchangeProtectionPolicies.mailboxProtectionUnitsBulkAdditionJobs.create" bulk_jobs::create_addition_job: Exchange;
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnitsBulkAdditionJobs/$count" "exchangeProtectionPolicies.mailboxProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::In(Exchange);
+    GET "/exchangeProtectionPolicies/{id}/mailboxProtectionUnitsBulkAdditionJobs/{id}" "exchangeProtectionPolicies.mailboxProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::In(Exchange);
 
-    GET "/exchangeProtectionPolicies" "exchangeProtectionPolicies.list" policies::list::list_policies: Some(Workload::Exchange);
-    GET "/exchangeProtectionPolicies/$count" "exchangeProtectionPolicies.count" policies::list::count_policies: Some(Workload::Exchange);
-    GET "/exchangeProtectionPolicies/{id}" "exchangeProtectionPolicies.get" policies::get::get_policy: Some(Workload::Exchange);
+    GET "/exchangeRestoreSessions" "exchangeRestoreSessions.list" list::<Sessions>: At::Of(Exchange);
+    POST "/exchangeRestoreSessions" "exchangeRestoreSessions.create" restore_sessions::create::create_restore_session: Exchange;
+    GET "/exchangeRestoreSessions/$count" "exchangeRestoreSessions.count" count::<Sessions>: At::Of(Exchange);
+    GET "/exchangeRestoreSessions/{id}" "exchangeRestoreSessions.get" get::<Sessions>: At::Of(Exchange);
+    PATCH "/exchangeRestoreSessions/{id}" "exchangeRestoreSessions.update" restore_sessions::update::update_restore_session: Exchange;
+    DELETE "/exchangeRestoreSessions/{id}" "exchangeRestoreSessions.delete" restore_sessions::delete::delete_restore_session: Some(Exchange);
+    GET "/exchangeRestoreSessions/{id}/granularMailboxRestoreArtifacts" "exchangeRestoreSessions.granularMailboxRestoreArtifacts.list" list::<GranularArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/granularMailboxRestoreArtifacts/$count" "exchangeRestoreSessions.granularMailboxRestoreArtifacts.count" count::<GranularArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/granularMailboxRestoreArtifacts/{id}" "exchangeRestoreSessions.granularMailboxRestoreArtifacts.get" get::<GranularArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/granularMailboxRestoreArtifacts/{id}/restorePoint" "exchangeRestoreSessions.granularMailboxRestoreArtifacts.restorePoint.get" artifacts::get_restore_point::<GranularArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifacts" "exchangeRestoreSessions.mailboxRestoreArtifacts.list" list::<WholeArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifacts/$count" "exchangeRestoreSessions.mailboxRestoreArtifacts.count" count::<WholeArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifacts/{id}" "exchangeRestoreSessions.mailboxRestoreArtifacts.get" get::<WholeArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifacts/{id}/restorePoint" "exchangeRestoreSessions.mailboxRestoreArtifacts.restorePoint.get" artifacts::get_restore_point::<WholeArtifacts>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifactsBulkAdditionRequests" "exchangeRestoreSessions.mailboxRestoreArtifactsBulkAdditionRequests.list" list::<BulkRequests>: At::In(Exchange);
+    POST "/exchangeRestoreSessions/{id}/mailboxRestoreArtifactsBulkAdditionRequests" "exchangeRestoreSessions.mailboxRestoreArtifactsBulkAdditionRequests.create" restore_sessions::bulk_requests::create_bulk_request: Exchange;
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifactsBulkAdditionRequests/$count" "exchangeRestoreSessions.mailboxRestoreArtifactsBulkAdditionRequests.count" count::<BulkRequests>: At::In(Exchange);
+    GET "/exchangeRestoreSessions/{id}/mailboxRestoreArtifactsBulkAdditionRequests/{id}" "exchangeRestoreSessions.mailboxRestoreArtifactsBulkAdditionRequests.get" get::<BulkRequests>: At::In(Exchange);
+    DELETE "/exchangeRestoreSessions/{id}/mailboxRestoreArtifactsBulkAdditionRequests/{id}" "exchangeRestoreSessions.mailboxRestoreArtifactsBulkAdditionRequests.delete" restore_sessions::bulk_requests::delete_bulk_request: Exchange;
 
-    GET "/exchangeRestoreSessions" "exchangeRestoreSessions.list" restore_sessions::list::list_restore_sessions: Some(Workload::Exchange);
-    GET "/exchangeRestoreSessions/$count" "exchangeRestoreSessions.count" restore_sessions::list::count_restore_sessions: Some(Workload::Exchange);
-    GET "/exchangeRestoreSessions/{id}" "exchangeRestoreSessions.get" restore_sessions::get::get_restore_session: Some(Workload::Exchange);
+    GET "/exclusionUnits" "exclusionUnits.list" list::<Exclusions>: At::All;
+    GET "/exclusionUnits/$count" "exclusionUnits.count" count::<Exclusions>: At::All;
+    GET "/exclusionUnits/{id}" "exclusionUnits.get" get::<Exclusions>: At::All;
 
-    GET "/mailboxProtectionUnits" "mailboxProtectionUnits.list" units::list::list_units: Workload::Exchange;
-    GET "/mailboxProtectionUnits/$count" "mailboxProtectionUnits.count" units::list::count_units: Workload::Exchange;
-    GET "/mailboxProtectionUnits/{id}" "mailboxProtectionUnits.get" units::get::get_unit: Workload::Exchange;
+    GET "/mailboxExclusionUnits" "mailboxExclusionUnits.list" list::<Exclusions>: At::Of(Exchange);
+    GET "/mailboxExclusionUnits/$count" "mailboxExclusionUnits.count" count::<Exclusions>: At::Of(Exchange);
+    GET "/mailboxExclusionUnits/{id}" "mailboxExclusionUnits.get" get::<Exclusions>: At::Of(Exchange);
 
-    GET "/oneDriveForBusinessProtectionPolicies" "oneDriveForBusinessProtectionPolicies.list" policies::list::list_policies: Some(Workload::OneDrive);
-    GET "/oneDriveForBusinessProtectionPolicies/$count" "oneDriveForBusinessProtectionPolicies.count" policies::list::count_policies: Some(Workload::OneDrive);
-    GET "/oneDriveForBusinessProtectionPolicies/{id}" "oneDriveForBusinessProtectionPolicies.get" policies::get::get_policy: Some(Workload::OneDrive);
+    GET "/mailboxExclusionUnitsBulkAdditionJobs" "mailboxExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::Of(Exchange);
+    GET "/mailboxExclusionUnitsBulkAdditionJobs/$count" "mailboxExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::Of(Exchange);
+    GET "/mailboxExclusionUnitsBulkAdditionJobs/{id}" "mailboxExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::Of(Exchange);
 
-    GET "/oneDriveForBusinessRestoreSessions" "oneDriveForBusinessRestoreSessions.list" restore_sessions::list::list_restore_sessions: Some(Workload::OneDrive);
-    GET "/oneDriveForBusinessRestoreSessions/$count" "oneDriveForBusinessRestoreSessions.count" restore_sessions::list::count_restore_sessions: Some(Workload::OneDrive);
-    GET "/oneDriveForBusinessRestoreSessions/{id}" "oneDriveForBusinessRestoreSessions.get" restore_sessions::get::get_restore_session: Some(Workload::OneDrive);
+    GET "/mailboxInclusionRules" "mailboxInclusionRules.list" list::<Rules>: At::Of(Exchange);
+    GET "/mailboxInclusionRules/$count" "mailboxInclusionRules.count" count::<Rules>: At::Of(Exchange);
+    GET "/mailboxInclusionRules/{id}" "mailboxInclusionRules.get" get::<Rules>: At::Of(Exchange);
 
-    GET "/protectionPolicies" "protectionPolicies.list" policies::list::list_policies: None;
+    GET "/mailboxProtectionUnits" "mailboxProtectionUnits.list" list::<Units>: At::Of(Exchange);
+    GET "/mailboxProtectionUnits/$count" "mailboxProtectionUnits.count" count::<Units>: At::Of(Exchange);
+    GET "/mailboxProtectionUnits/{id}" "mailboxProtectionUnits.get" get::<Units>: At::Of(Exchange);
+    PATCH "/mailboxProtectionUnits/{id}" "mailboxProtectionUnits.update" units::update::update_unit: Exchange;
+
+    GET "/mailboxProtectionUnitsBulkAdditionJobs" "mailboxProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::Of(Exchange);
+    GET "/mailboxProtectionUnitsBulkAdditionJobs/$count" "mailboxProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::Of(Exchange);
+    GET "/mailboxProtectionUnitsBulkAdditionJobs/{id}" "mailboxProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::Of(Exchange);
+
+    GET "/oneDriveForBusinessProtectionPolicies" "oneDriveForBusinessProtectionPolicies.list" list::<Policies>: At::Of(OneDrive);
+    POST "/oneDriveForBusinessProtectionPolicies" "oneDriveForBusinessProtectionPolicies.create" policies::create::create_policy: OneDrive;
+    GET "/oneDriveForBusinessProtectionPolicies/$count" "oneDriveForBusinessProtectionPolicies.count" count::<Policies>: At::Of(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}" "oneDriveForBusinessProtectionPolicies.get" get::<Policies>: At::Of(OneDrive);
+    PATCH "/oneDriveForBusinessProtectionPolicies/{id}" "oneDriveForBusinessProtectionPolicies.update" policies::update::update_policy: OneDrive;
+    DELETE "/oneDriveForBusinessProtectionPolicies/{id}" "oneDriveForBusinessProtectionPolicies.delete" policies::delete::delete_policy: Some(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnits" "oneDriveForBusinessProtectionPolicies.driveExclusionUnits.list" list::<Exclusions>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnits/$count" "oneDriveForBusinessProtectionPolicies.driveExclusionUnits.count" count::<Exclusions>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnits/{id}" "oneDriveForBusinessProtectionPolicies.driveExclusionUnits.get" get::<Exclusions>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnitsBulkAdditionJobs" "oneDriveForBusinessProtectionPolicies.driveExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::In(OneDrive);
+    POST "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnitsBulkAdditionJobs" "oneDriveForBusinessProtectionPolicies.driveExclusionUnitsBulkAdditionJobs.create" bulk_jobs::create_exclusion_job: OneDrive;
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnitsBulkAdditionJobs/$count" "oneDriveForBusinessProtectionPolicies.driveExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveExclusionUnitsBulkAdditionJobs/{id}" "oneDriveForBusinessProtectionPolicies.driveExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.list" list::<Rules>: At::In(OneDrive);
+    POST "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.create" rules::create_rule: OneDrive;
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/$count" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.count" count::<Rules>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/{id}" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.get" get::<Rules>: At::In(OneDrive);
+    PATCH "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/{id}" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.update" rules::update_rule: OneDrive;
+    DELETE "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/{id}" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.delete" rules::delete_rule: OneDrive;
+    POST "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/{id}/deleteAndUnprotect" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.deleteAndUnprotect" rules::delete_and_unprotect_rule: OneDrive;
+    POST "/oneDriveForBusinessProtectionPolicies/{id}/driveInclusionRules/{id}/run" "oneDriveForBusinessProtectionPolicies.driveInclusionRules.run" rules::run_rule: OneDrive;
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnits" "oneDriveForBusinessProtectionPolicies.driveProtectionUnits.list" list::<Units>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnits/$count" "oneDriveForBusinessProtectionPolicies.driveProtectionUnits.count" count::<Units>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnits/{id}" "oneDriveForBusinessProtectionPolicies.driveProtectionUnits.get" get::<Units>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnitsBulkAdditionJobs" "oneDriveForBusinessProtectionPolicies.driveProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::In(OneDrive);
+    POST "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnitsBulkAdditionJobs" "oneDriveForBusinessProtectionPolicies.driveProtectionUnitsBulkAdditionJobs.create" bulk_jobs::create_addition_job: OneDrive;
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnitsBulkAdditionJobs/$count" "oneDriveForBusinessProtectionPolicies.driveProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::In(OneDrive);
+    GET "/oneDriveForBusinessProtectionPolicies/{id}/driveProtectionUnitsBulkAdditionJobs/{id}" "oneDriveForBusinessProtectionPolicies.driveProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::In(OneDrive);
+
+    GET "/oneDriveForBusinessRestoreSessions" "oneDriveForBusinessRestoreSessions.list" list::<Sessions>: At::Of(OneDrive);
+    POST "/oneDriveForBusinessRestoreSessions" "oneDriveForBusinessRestoreSessions.create" restore_sessions::create::create_restore_session: OneDrive;
+    GET "/oneDriveForBusinessRestoreSessions/$count" "oneDriveForBusinessRestoreSessions.count" count::<Sessions>: At::Of(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}" "oneDriveForBusinessRestoreSessions.get" get::<Sessions>: At::Of(OneDrive);
+    PATCH "/oneDriveForBusinessRestoreSessions/{id}" "oneDriveForBusinessRestoreSessions.update" restore_sessions::update::update_restore_session: OneDrive;
+    DELETE "/oneDriveForBusinessRestoreSessions/{id}" "oneDriveForBusinessRestoreSessions.delete" restore_sessions::delete::delete_restore_session: Some(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifacts" "oneDriveForBusinessRestoreSessions.driveRestoreArtifacts.list" list::<WholeArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifacts/$count" "oneDriveForBusinessRestoreSessions.driveRestoreArtifacts.count" count::<WholeArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifacts/{id}" "oneDriveForBusinessRestoreSessions.driveRestoreArtifacts.get" get::<WholeArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifacts/{id}/restorePoint" "oneDriveForBusinessRestoreSessions.driveRestoreArtifacts.restorePoint.get" artifacts::get_restore_point::<WholeArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifactsBulkAdditionRequests" "oneDriveForBusinessRestoreSessions.driveRestoreArtifactsBulkAdditionRequests.list" list::<BulkRequests>: At::In(OneDrive);
+    POST "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifactsBulkAdditionRequests" "oneDriveForBusinessRestoreSessions.driveRestoreArtifactsBulkAdditionRequests.create" restore_sessions::bulk_requests::create_bulk_request: OneDrive;
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifactsBulkAdditionRequests/$count" "oneDriveForBusinessRestoreSessions.driveRestoreArtifactsBulkAdditionRequests.count" count::<BulkRequests>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifactsBulkAdditionRequests/{id}" "oneDriveForBusinessRestoreSessions.driveRestoreArtifactsBulkAdditionRequests.get" get::<BulkRequests>: At::In(OneDrive);
+    DELETE "/oneDriveForBusinessRestoreSessions/{id}/driveRestoreArtifactsBulkAdditionRequests/{id}" "oneDriveForBusinessRestoreSessions.driveRestoreArtifactsBulkAdditionRequests.delete" restore_sessions::bulk_requests::delete_bulk_request: OneDrive;
+    GET "/oneDriveForBusinessRestoreSessions/{id}/granularDriveRestoreArtifacts" "oneDriveForBusinessRestoreSessions.granularDriveRestoreArtifacts.list" list::<GranularArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/granularDriveRestoreArtifacts/$count" "oneDriveForBusinessRestoreSessions.granularDriveRestoreArtifacts.count" count::<GranularArtifacts>: At::In(OneDrive);
+    GET "/oneDriveForBusinessRestoreSessions/{id}/granularDriveRestoreArtifacts/{id}" "oneDriveForBusinessRestoreSessions.granularDriveRestoreArtifacts.get" get::<GranularArtifacts>: At::In(OneDrive);
+
+    GET "/protectionPolicies" "protectionPolicies.list" list::<Policies>: At::All;
     POST "/protectionPolicies" "protectionPolicies.create" policies::create::create_policy_of_named_type;
-    GET "/protectionPolicies/$count" "protectionPolicies.count" policies::list::count_policies: None;
-    GET "/protectionPolicies/{id}" "protectionPolicies.get" policies::get::get_policy: None;
+    GET "/protectionPolicies/$count" "protectionPolicies.count" count::<Policies>: At::All;
+    GET "/protectionPolicies/{id}" "protectionPolicies.get" get::<Policies>: At::All;
     DELETE "/protectionPolicies/{id}" "protectionPolicies.delete" policies::delete::delete_policy: None;
     POST "/protectionPolicies/{id}/activate" "protectionPolicies.activate" policies::activate::activate_policy;
     POST "/protectionPolicies/{id}/deactivate" "protectionPolicies.deactivate" policies::deactivate::deactivate_policy;
 
-    GET "/protectionUnits" "protectionUnits.list" units::list::list_all_units;
-    GET "/protectionUnits/$count" "protectionUnits.count" units::list::count_all_units;
-    GET "/protectionUnits/graph.driveProtectionUnit" "protectionUnits.asDriveProtectionUnit.list" units::list::list_units: Workload::OneDrive;
-    GET "/protectionUnits/graph.driveProtectionUnit/$count" "protectionUnits.asDriveProtectionUnit.count" units::list::count_units: Workload::OneDrive;
-    GET "/protectionUnits/graph.mailboxProtectionUnit" "protectionUnits.asMailboxProtectionUnit.list" units::list::list_units: Workload::Exchange;
-    GET "/protectionUnits/graph.mailboxProtectionUnit/$count" "protectionUnits.asMailboxProtectionUnit.count" units::list::count_units: Workload::Exchange;
-    GET "/protectionUnits/graph.siteProtectionUnit" "protectionUnits.asSiteProtectionUnit.list" units::list::list_units: Workload::SharePoint;
-    GET "/protectionUnits/graph.siteProtectionUnit/$count" "protectionUnits.asSiteProtectionUnit.count" units::list::count_units: Workload::SharePoint;
-    GET "/protectionUnits/{id}" "protectionUnits.get" units::get::get_any_unit;
-    GET "/protectionUnits/{id}/graph.driveProtectionUnit" "protectionUnits.asDriveProtectionUnit.get" units::get::get_unit: Workload::OneDrive;
-    GET "/protectionUnits/{id}/graph.mailboxProtectionUnit" "protectionUnits.asMailboxProtectionUnit.get" units::get::get_unit: Workload::Exchange;
-    GET "/protectionUnits/{id}/graph.siteProtectionUnit" "protectionUnits.asSiteProtectionUnit.get" units::get::get_unit: Workload::SharePoint;
+    GET "/protectionUnits" "protectionUnits.list" list::<Units>: At::All;
+    GET "/protectionUnits/$count" "protectionUnits.count" count::<Units>: At::All;
+    GET "/protectionUnits/graph.driveProtectionUnit" "protectionUnits.asDriveProtectionUnit.list" list::<Units>: At::Of(OneDrive);
+    GET "/protectionUnits/graph.driveProtectionUnit/$count" "protectionUnits.asDriveProtectionUnit.count" count::<Units>: At::Of(OneDrive);
+    GET "/protectionUnits/graph.mailboxProtectionUnit" "protectionUnits.asMailboxProtectionUnit.list" list::<Units>: At::Of(Exchange);
+    GET "/protectionUnits/graph.mailboxProtectionUnit/$count" "protectionUnits.asMailboxProtectionUnit.count" count::<Units>: At::Of(Exchange);
+    GET "/protectionUnits/graph.siteProtectionUnit" "protectionUnits.asSiteProtectionUnit.list" list::<Units>: At::Of(SharePoint);
+    GET "/protectionUnits/graph.siteProtectionUnit/$count" "protectionUnits.asSiteProtectionUnit.count" count::<Units>: At::Of(SharePoint);
+    GET "/protectionUnits/{id}" "protectionUnits.get" get::<Units>: At::All;
+    POST "/protectionUnits/{id}/cancelOffboard" "protectionUnits.cancelOffboard" units::offboard::cancel_offboard_unit;
+    GET "/protectionUnits/{id}/graph.driveProtectionUnit" "protectionUnits.asDriveProtectionUnit.get" get::<Units>: At::Of(OneDrive);
+    GET "/protectionUnits/{id}/graph.mailboxProtectionUnit" "protectionUnits.asMailboxProtectionUnit.get" get::<Units>: At::Of(Exchange);
+    GET "/protectionUnits/{id}/graph.siteProtectionUnit" "protectionUnits.asSiteProtectionUnit.get" get::<Units>: At::Of(SharePoint);
+    POST "/protectionUnits/{id}/offboard" "protectionUnits.offboard" units::offboard::offboard_unit;
 
-    GET "/restorePoints" "restorePoints.list" restore_points::list::list_restore_points;
-    GET "/restorePoints/$count" "restorePoints.count" restore_points::list::count_restore_points;
+    GET "/reports" "reports.get" reports::get_reports;
+    GET "/reports/getStatisticsByPolicy(policyId='{policyId}')" "reports.getStatisticsByPolicy" reports::get_statistics_by_policy;
+    GET "/reports/getStatisticsByWorkload(workloadId='{workloadId}')" "reports.getStatisticsByWorkload" reports::get_statistics_by_workload;
+
+    GET "/restorePoints" "restorePoints.list" list::<RestorePoints>: At::All;
+    GET "/restorePoints/$count" "restorePoints.count" count::<RestorePoints>: At::All;
     POST "/restorePoints/search" "restorePoints.search" restore_points::search::search_restore_points;
-    GET "/restorePoints/{id}" "restorePoints.get" restore_points::get::get_restore_point;
-    GET "/restorePoints/{id}/protectionUnit" "restorePoints.protectionUnit.get" restore_points::get::get_protection_unit;
+    GET "/restorePoints/{id}" "restorePoints.get" get::<RestorePoints>: At::All;
+    GET "/restorePoints/{id}/protectionUnit" "restorePoints.protectionUnit.get" restore_points::get_protection_unit;
 
-    GET "/restoreSessions" "restoreSessions.list" restore_sessions::list::list_restore_sessions: None;
+    GET "/restoreSessions" "restoreSessions.list" list::<Sessions>: At::All;
     POST "/restoreSessions" "restoreSessions.create" restore_sessions::create::create_restore_session_of_named_type;
-    GET "/restoreSessions/$count" "restoreSessions.count" restore_sessions::list::count_restore_sessions: None;
-    GET "/restoreSessions/{id}" "restoreSessions.get" restore_sessions::get::get_restore_session: None;
+    GET "/restoreSessions/$count" "restoreSessions.count" count::<Sessions>: At::All;
+    GET "/restoreSessions/{id}" "restoreSessions.get" get::<Sessions>: At::All;
     DELETE "/restoreSessions/{id}" "restoreSessions.delete" restore_sessions::delete::delete_restore_session: None;
     POST "/restoreSessions/{id}/activate" "restoreSessions.activate" restore_sessions::activate::activate_restore_session;
 
-    GET "/sharePointProtectionPolicies" "sharePointProtectionPolicies.list" policies::list::list_policies: Some(Workload::SharePoint);
-    POST "/sharePointProtectionPolicies" "sharePointProtectionPolicies.create" policies::create::create_share_point_policy;
-    GET "/sharePointProtectionPolicies/$count" "sharePointProtectionPolicies.count" policies::list::count_policies: Some(Workload::SharePoint);
-    GET "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.get" policies::get::get_policy: Some(Workload::SharePoint);
-    PATCH "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.update" policies::update::update_share_point_policy;
-    DELETE "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.delete" policies::delete::delete_policy: Some(Workload::SharePoint);
-    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits" "sharePointProtectionPolicies.siteProtectionUnits.list" units::list::list_units_of_policy;
-    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits/$count" "sharePointProtectionPolicies.siteProtectionUnits.count" units::list::count_units_of_policy;
-    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits/{id}" "sharePointProtectionPolicies.siteProtectionUnits.get" units::get::get_unit_of_policy;
+    GET "/serviceApps" "serviceApps.list" list::<ServiceApps>: At::All;
+    POST "/serviceApps" "serviceApps.create" service_apps::create_service_app;
+    GET "/serviceApps/$count" "serviceApps.count" count::<ServiceApps>: At::All;
+    GET "/serviceApps/{id}" "serviceApps.get" get::<ServiceApps>: At::All;
+    DELETE "/serviceApps/{id}" "serviceApps.delete" service_apps::delete_service_app;
+    POST "/serviceApps/{id}/activate" "serviceApps.activate" service_apps::activate_service_app;
+    POST "/serviceApps/{id}/deactivate" "serviceApps.deactivate" service_apps::deactivate_service_app;
 
-    GET "/sharePointRestoreSessions" "sharePointRestoreSessions.list" restore_sessions::list::list_restore_sessions: Some(Workload::SharePoint);
-    POST "/sharePointRestoreSessions" "sharePointRestoreSessions.create" restore_sessions::create::create_share_point_restore_session;
-    GET "/sharePointRestoreSessions/$count" "sharePointRestoreSessions.count" restore_sessions::list::count_restore_sessions: Some(Workload::SharePoint);
-    GET "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.get" restore_sessions::get::get_restore_session: Some(Workload::SharePoint);
-    PATCH "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.update" restore_sessions::update::update_share_point_restore_session;
-    DELETE "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.delete" restore_sessions::delete::delete_restore_session: Some(Workload::SharePoint);
-    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts" "sharePointRestoreSessions.siteRestoreArtifacts.list" artifacts::list::list_artifacts;
-    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/$count" "sharePointRestoreSessions.siteRestoreArtifacts.count" artifacts::list::count_artifacts;
-    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/{id}" "sharePointRestoreSessions.siteRestoreArtifacts.get" artifacts::get::get_artifact;
-    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/{id}/restorePoint" "sharePointRestoreSessions.siteRestoreArtifacts.restorePoint.get" artifacts::get::get_artifact_restore_point;
+    GET "/sharePointProtectionPolicies" "sharePointProtectionPolicies.list" list::<Policies>: At::Of(SharePoint);
+    POST "/sharePointProtectionPolicies" "sharePointProtectionPolicies.create" policies::create::create_policy: SharePoint;
+    GET "/sharePointProtectionPolicies/$count" "sharePointProtectionPolicies.count" count::<Policies>: At::Of(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.get" get::<Policies>: At::Of(SharePoint);
+    PATCH "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.update" policies::update::update_policy: SharePoint;
+    DELETE "/sharePointProtectionPolicies/{id}" "sharePointProtectionPolicies.delete" policies::delete::delete_policy: Some(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnits" "sharePointProtectionPolicies.siteExclusionUnits.list" list::<Exclusions>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnits/$count" "sharePointProtectionPolicies.siteExclusionUnits.count" count::<Exclusions>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnits/{id}" "sharePointProtectionPolicies.siteExclusionUnits.get" get::<Exclusions>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnitsBulkAdditionJobs" "sharePointProtectionPolicies.siteExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::In(SharePoint);
+    POST "/sharePointProtectionPolicies/{id}/siteExclusionUnitsBulkAdditionJobs" "sharePointProtectionPolicies.siteExclusionUnitsBulkAdditionJobs.create" bulk_jobs::create_exclusion_job: SharePoint;
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnitsBulkAdditionJobs/$count" "sharePointProtectionPolicies.siteExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteExclusionUnitsBulkAdditionJobs/{id}" "sharePointProtectionPolicies.siteExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteInclusionRules" "sharePointProtectionPolicies.siteInclusionRules.list" list::<Rules>: At::In(SharePoint);
+    POST "/sharePointProtectionPolicies/{id}/siteInclusionRules" "sharePointProtectionPolicies.siteInclusionRules.create" rules::create_rule: SharePoint;
+    GET "/sharePointProtectionPolicies/{id}/siteInclusionRules/$count" "sharePointProtectionPolicies.siteInclusionRules.count" count::<Rules>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteInclusionRules/{id}" "sharePointProtectionPolicies.siteInclusionRules.get" get::<Rules>: At::In(SharePoint);
+    PATCH "/sharePointProtectionPolicies/{id}/siteInclusionRules/{id}" "sharePointProtectionPolicies.siteInclusionRules.update" rules::update_rule: SharePoint;
+    DELETE "/sharePointProtectionPolicies/{id}/siteInclusionRules/{id}" "sharePointProtectionPolicies.siteInclusionRules.delete" rules::delete_rule: SharePoint;
+    POST "/sharePointProtectionPolicies/{id}/siteInclusionRules/{id}/deleteAndUnprotect" "sharePointProtectionPolicies.siteInclusionRules.deleteAndUnprotect" rules::delete_and_unprotect_rule: SharePoint;
+    POST "/sharePointProtectionPolicies/{id}/siteInclusionRules/{id}/run" "sharePointProtectionPolicies.siteInclusionRules.run" rules::run_rule: SharePoint;
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits" "sharePointProtectionPolicies.siteProtectionUnits.list" list::<Units>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits/$count" "sharePointProtectionPolicies.siteProtectionUnits.count" count::<Units>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnits/{id}" "sharePointProtectionPolicies.siteProtectionUnits.get" get::<Units>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnitsBulkAdditionJobs" "sharePointProtectionPolicies.siteProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::In(SharePoint);
+    POST "/sharePointProtectionPolicies/{id}/siteProtectionUnitsBulkAdditionJobs" "sharePointProtectionPolicies.siteProtectionUnitsBulkAdditionJobs.create" bulk_jobs::create_addition_job: SharePoint;
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnitsBulkAdditionJobs/$count" "sharePointProtectionPolicies.siteProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::In(SharePoint);
+    GET "/sharePointProtectionPolicies/{id}/siteProtectionUnitsBulkAdditionJobs/{id}" "sharePointProtectionPolicies.siteProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::In(SharePoint);
 
-    GET "/siteProtectionUnits" "siteProtectionUnits.list" units::list::list_units: Workload::SharePoint;
-    GET "/siteProtectionUnits/$count" "siteProtectionUnits.count" units::list::count_units: Workload::SharePoint;
-    GET "/siteProtectionUnits/{id}" "siteProtectionUnits.get" units::get::get_unit: Workload::SharePoint;
+    GET "/sharePointRestoreSessions" "sharePointRestoreSessions.list" list::<Sessions>: At::Of(SharePoint);
+    POST "/sharePointRestoreSessions" "sharePointRestoreSessions.create" restore_sessions::create::create_restore_session: SharePoint;
+    GET "/sharePointRestoreSessions/$count" "sharePointRestoreSessions.count" count::<Sessions>: At::Of(SharePoint);
+    GET "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.get" get::<Sessions>: At::Of(SharePoint);
+    PATCH "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.update" restore_sessions::update::update_restore_session: SharePoint;
+    DELETE "/sharePointRestoreSessions/{id}" "sharePointRestoreSessions.delete" restore_sessions::delete::delete_restore_session: Some(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/granularSiteRestoreArtifacts" "sharePointRestoreSessions.granularSiteRestoreArtifacts.list" list::<GranularArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/granularSiteRestoreArtifacts/$count" "sharePointRestoreSessions.granularSiteRestoreArtifacts.count" count::<GranularArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/granularSiteRestoreArtifacts/{id}" "sharePointRestoreSessions.granularSiteRestoreArtifacts.get" get::<GranularArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts" "sharePointRestoreSessions.siteRestoreArtifacts.list" list::<WholeArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/$count" "sharePointRestoreSessions.siteRestoreArtifacts.count" count::<WholeArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/{id}" "sharePointRestoreSessions.siteRestoreArtifacts.get" get::<WholeArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifacts/{id}/restorePoint" "sharePointRestoreSessions.siteRestoreArtifacts.restorePoint.get" artifacts::get_restore_point::<WholeArtifacts>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifactsBulkAdditionRequests" "sharePointRestoreSessions.siteRestoreArtifactsBulkAdditionRequests.list" list::<BulkRequests>: At::In(SharePoint);
+    POST "/sharePointRestoreSessions/{id}/siteRestoreArtifactsBulkAdditionRequests" "sharePointRestoreSessions.siteRestoreArtifactsBulkAdditionRequests.create" restore_sessions::bulk_requests::create_bulk_request: SharePoint;
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifactsBulkAdditionRequests/$count" "sharePointRestoreSessions.siteRestoreArtifactsBulkAdditionRequests.count" count::<BulkRequests>: At::In(SharePoint);
+    GET "/sharePointRestoreSessions/{id}/siteRestoreArtifactsBulkAdditionRequests/{id}" "sharePointRestoreSessions.siteRestoreArtifactsBulkAdditionRequests.get" get::<BulkRequests>: At::In(SharePoint);
+    DELETE "/sharePointRestoreSessions/{id}/siteRestoreArtifactsBulkAdditionRequests/{id}" "sharePointRestoreSessions.siteRestoreArtifactsBulkAdditionRequests.delete" restore_sessions::bulk_requests::delete_bulk_request: SharePoint;
+
+    GET "/siteExclusionUnits" "siteExclusionUnits.list" list::<Exclusions>: At::Of(SharePoint);
+    GET "/siteExclusionUnits/$count" "siteExclusionUnits.count" count::<Exclusions>: At::Of(SharePoint);
+    GET "/siteExclusionUnits/{id}" "siteExclusionUnits.get" get::<Exclusions>: At::Of(SharePoint);
+
+    GET "/siteExclusionUnitsBulkAdditionJobs" "siteExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::Of(SharePoint);
+    GET "/siteExclusionUnitsBulkAdditionJobs/$count" "siteExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::Of(SharePoint);
+    GET "/siteExclusionUnitsBulkAdditionJobs/{id}" "siteExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::Of(SharePoint);
+
+    GET "/siteInclusionRules" "siteInclusionRules.list" list::<Rules>: At::Of(SharePoint);
+    GET "/siteInclusionRules/$count" "siteInclusionRules.count" count::<Rules>: At::Of(SharePoint);
+    GET "/siteInclusionRules/{id}" "siteInclusionRules.get" get::<Rules>: At::Of(SharePoint);
+
+    GET "/siteProtectionUnits" "siteProtectionUnits.list" list::<Units>: At::Of(SharePoint);
+    GET "/siteProtectionUnits/$count" "siteProtectionUnits.count" count::<Units>: At::Of(SharePoint);
+    GET "/siteProtectionUnits/{id}" "siteProtectionUnits.get" get::<Units>: At::Of(SharePoint);
+    PATCH "/siteProtectionUnits/{id}" "siteProtectionUnits.update" units::update::update_unit: SharePoint;
+
+    GET "/siteProtectionUnitsBulkAdditionJobs" "siteProtectionUnitsBulkAdditionJobs.list" list::<AdditionJobs>: At::Of(SharePoint);
+    GET "/siteProtectionUnitsBulkAdditionJobs/$count" "siteProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::Of(SharePoint);
+    GET "/siteProtectionUnitsBulkAdditionJobs/{id}" "siteProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::Of(SharePoint);
 };
 
 /// Ours, below `/holdfast/v1`. Each needs the permission of the object that it belongs to.
@@ -181,6 +381,18 @@ fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
     }
     let mut found = Match { keys_at: Vec::new(), keys: Vec::new() };
     for (part, segment) in pattern.into_iter().zip(segments) {
+        if let Some((name, parameter)) = part.split_once("='{") {
+            // A function: its parameter is a key.
+            let opening = format!("{name}='");
+            let start = segment.text.get(..opening.len())?;
+            if !start.eq_ignore_ascii_case(&opening) || !parameter.ends_with("')") {
+                return None;
+            }
+            let value = segment.text.get(opening.len()..)?.strip_suffix("')")?;
+            found.keys_at.push(false);
+            found.keys.push(value.replace("''", "'"));
+            continue;
+        }
         let is_key = part.starts_with('{');
         let fits = if is_key {
             !segment.qualified
@@ -216,15 +428,7 @@ fn known_but_not_served(
         .filter(|operation| operation.method == method.as_str() && operation.is_in(version))
         .filter_map(|operation| {
             let path = operation.path.strip_prefix("/solutions/backupRestore")?;
-            // Functions carry their parameters in the path: compared up to the parenthesis.
-            let path = path.split('(').next()?;
-            let mut segments = address.segments.clone();
-            if let Some(last) = segments.last_mut()
-                && let Some((name, _)) = last.text.split_once('(')
-            {
-                last.text = name.to_owned();
-            }
-            let found = matches(path, &segments)?;
+            let found = matches(path, &address.segments)?;
             (best.is_none_or(|best| found.keys_at <= *best)).then_some((found.keys_at, operation))
         })
         .min_by(|(left, _), (right, _)| left.cmp(right))

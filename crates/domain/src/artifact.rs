@@ -1,7 +1,10 @@
 //! Restore artifacts: one unit's part in a restore session (`spec/api.md` section 13).
 
+use crate::named::named;
 use crate::{
-    ArtifactId, PublicError, RestorePointId, RestoreSessionId, TenantId, Timestamp, TransitionError,
+    ArtifactId, BrowseSessionId, PublicError, RestorePointId, RestoreSession,
+    RestoreSessionId,
+    SearchResponseId, TenantId, Timestamp, TransitionError,
 };
 
 /// `restoreArtifactBase` with what `siteRestoreArtifact` adds.
@@ -11,6 +14,7 @@ pub struct RestoreArtifact {
     pub tenant: TenantId,
     pub session: RestoreSessionId,
     pub restore_point: RestorePointId,
+    pub part: ArtifactPart,
     pub destination: DestinationType,
     pub state: ArtifactState,
     /// Set when it failed, and when it succeeded but single items could not be restored.
@@ -20,26 +24,68 @@ pub struct RestoreArtifact {
     pub created_at: Timestamp,
 }
 
-/// `microsoft.graph.destinationType`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DestinationType {
-    New,
-    InPlace,
-}
-
-impl DestinationType {
+impl RestoreArtifact {
+    /// A part of `session` that waits for its activation.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::InPlace => "inPlace",
+    pub fn added(
+        id: ArtifactId,
+        session: &RestoreSession,
+        restore_point: RestorePointId,
+        part: ArtifactPart,
+        destination: DestinationType,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant: session.tenant,
+            session: session.id,
+            restore_point,
+            part,
+            destination,
+            state: ArtifactState::Added,
+            error: None,
+            restored: None,
+            created_at: now,
         }
     }
 
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::New, Self::InPlace].into_iter().find(|destination| destination.name() == name)
+    pub fn is_whole(&self) -> bool {
+        self.part == ArtifactPart::Whole
     }
+}
+
+/// What of its unit an artifact restores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtifactPart {
+    /// Everything (`siteRestoreArtifact`, `driveRestoreArtifact`, `mailboxRestoreArtifact`).
+    Whole,
+    /// One item of a browse session, with all below it (`granularSiteRestoreArtifact`, `granularDriveRestoreArtifact`).
+    Item {
+        browse_session: BrowseSessionId,
+        /// `itemKey` of the browse answer; the artifact's id on the wire.
+        item_key: String,
+        /// Where the item was.
+        web_url: String,
+        /// Where it is now.
+        restored: Option<RestoredItem>,
+    },
+    /// What a search found in a mailbox (`granularMailboxRestoreArtifact`).
+    Found { response: SearchResponseId },
+}
+
+/// `restoredItemKey`, `restoredItemPath`, `restoredItemWebUrl`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredItem {
+    pub key: String,
+    /// The folder that received everything.
+    pub path: String,
+    pub web_url: String,
+}
+
+named! {
+    /// `microsoft.graph.destinationType`
+    DestinationType { New = "new", InPlace = "inPlace" }
 }
 
 /// `restoredSiteId`, `restoredSiteName`, `restoredSiteWebUrl`

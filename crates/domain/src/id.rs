@@ -109,6 +109,30 @@ define_id!(
     /// A row of work for the engine.
     JobId
 );
+define_id!(
+    /// `protectionRuleBase.id`
+    RuleId
+);
+define_id!(
+    /// `protectionUnitsBulkJobBase.id`, `exclusionUnitBulkAdditionJob.id`, `restoreArtifactsBulkRequestBase.id`
+    BulkJobId
+);
+define_id!(
+    /// `exclusionUnitBase.id`
+    ExclusionId
+);
+define_id!(
+    /// `activityLogBase.id`
+    ActivityId
+);
+define_id!(
+    /// `searchResponseId`
+    SearchResponseId
+);
+define_text_id!(
+    /// `browseSessionBase.id`: URL-safe text.
+    BrowseSessionId
+);
 define_text_id!(
     /// A drive (document library) of the protected tenant, in its own spelling.
     DriveId

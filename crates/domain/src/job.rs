@@ -1,6 +1,8 @@
 //! Work for the engine: rows that `api` writes and `engine` claims.
 
-use crate::{ArtifactId, JobId, RestoreSessionId, TenantId, Timestamp, UnitId};
+use crate::{
+    ArtifactId, BulkJobId, JobId, PolicyId, RestoreSessionId, RuleId, TenantId, Timestamp, UnitId,
+};
 
 /// What is to be done. Every step of every kind may be done twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,20 @@ pub enum Work {
     RemoveUnit { unit: UnitId },
     /// Schedules every artifact of a restore session in `activating`.
     ActivateRestoreSession { session: RestoreSessionId },
+    /// Destroys the backups of a unit whose offboarding was asked for, when the grace has ended.
+    OffboardUnit { unit: UnitId },
+    /// A unit in `cancelOffboardRequested` becomes detached again.
+    CancelOffboard { unit: UnitId },
+    /// Brings the units that a rule names into its policy, and releases those that it no longer names.
+    ApplyRule { rule: RuleId },
+    /// Adds or excludes the units that a bulk job names.
+    RunBulkJob { job: BulkJobId },
+    /// Finds the artifacts that a bulk restore request names, and restores them.
+    RunBulkRestore { request: BulkJobId },
+    /// Brings the whole workload into a policy, but its exclusion units.
+    ProtectWorkload { policy: PolicyId },
+    /// Gives the restore points of a policy's units the expiry that its recovery window says.
+    ApplyRetention { policy: PolicyId },
     /// Restores one artifact. `unit` is that of its restore point.
     RestoreArtifact { artifact: ArtifactId, unit: UnitId },
 }
@@ -28,8 +44,15 @@ impl Work {
             | Self::BackUpUnit { unit }
             | Self::UnprotectUnit { unit }
             | Self::RemoveUnit { unit }
+            | Self::OffboardUnit { unit }
+            | Self::CancelOffboard { unit }
             | Self::RestoreArtifact { unit, .. } => Some(unit),
-            Self::ActivateRestoreSession { .. } => None,
+            Self::ActivateRestoreSession { .. }
+            | Self::ApplyRule { .. }
+            | Self::RunBulkJob { .. }
+            | Self::RunBulkRestore { .. }
+            | Self::ProtectWorkload { .. }
+            | Self::ApplyRetention { .. } => None,
         }
     }
 
@@ -42,7 +65,14 @@ impl Work {
             Self::UnprotectUnit { .. } => "unprotectUnit",
             Self::RemoveUnit { .. } => "removeUnit",
             Self::ActivateRestoreSession { .. } => "activateRestoreSession",
+            Self::OffboardUnit { .. } => "offboardUnit",
+            Self::CancelOffboard { .. } => "cancelOffboard",
             Self::RestoreArtifact { .. } => "restoreArtifact",
+            Self::ApplyRule { .. } => "applyRule",
+            Self::RunBulkJob { .. } => "runBulkJob",
+            Self::RunBulkRestore { .. } => "runBulkRestore",
+            Self::ProtectWorkload { .. } => "protectWorkload",
+            Self::ApplyRetention { .. } => "applyRetention",
         }
     }
 }

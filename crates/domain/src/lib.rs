@@ -3,36 +3,65 @@
 //! Only ids serialize: everything else is converted at the edge that needs another form (`api` to Graph's wire
 //! types, a store to its rows). Time and randomness come in as [`Clock`] and [`Entropy`].
 
+mod activity;
 mod artifact;
+mod artifact_query;
+mod bulk;
 mod entropy;
 mod error;
+mod expression;
 mod id;
 mod identity;
 mod job;
 pub mod limits;
+mod named;
+mod notifications;
 mod policy;
 mod quickxor;
+mod resource_id;
 mod restore_point;
 mod restore_session;
+mod retention;
+mod rule;
+mod rule_expression;
 mod service;
+mod service_app;
 mod time;
 mod unit;
 
-pub use artifact::{ArtifactState, DestinationType, RestoreArtifact, RestoredSite};
+pub use activity::{Activity, ActivityOperation, ActivityResult};
+pub use artifact::{
+    ArtifactPart, ArtifactState, DestinationType, RestoreArtifact, RestoredItem, RestoredSite,
+};
+pub use artifact_query::{ArtifactQuery, ItemKind, ItemProperty, StructuredQuery, TextPattern};
+pub use bulk::{
+    BulkAdditionJob, BulkPurpose, BulkRestoreRequest, BulkState, ExclusionUnit, PointPreference,
+    TimePeriod,
+};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use error::{PublicError, PublicErrorDetail, TransitionError};
+pub use expression::ExpressionError;
 pub use id::{
-    AppId, ArtifactId, DriveId, ItemId, JobId, MalformedId, PolicyId, RestoreSessionId, TenantId,
-    UnitId,
+    ActivityId, AppId, ArtifactId, BrowseSessionId, BulkJobId, DriveId, ExclusionId, ItemId, JobId,
+    MalformedId, PolicyId, RestoreSessionId, RuleId, SearchResponseId, TenantId, UnitId,
 };
 pub use identity::{Actor, Identity, Stamps};
 pub use job::{ClaimedJob, Lease, Work};
-pub use policy::{PolicyGoal, PolicyState, ProtectionPolicy, UnitTally, Workload};
+pub use notifications::{AuditRecord, Mail, NotificationsSetting};
+pub use policy::{
+    PolicyGoal, PolicyState, ProtectionMode, ProtectionPolicy, UnitTally, Workload,
+};
 pub use quickxor::QuickXorHasher;
+pub use resource_id::{ResourceId, SiteId};
 pub use restore_point::{Gap, RestorePoint, RestorePointId};
 pub use restore_session::{
-    ArtifactTally, RequestedStatus, RestoreOutcome, RestoreSession, RestoreState, StatusRequest,
+    ArtifactTally, ConflictBehavior, RequestedStatus, RestoreJobType, RestoreOutcome, RestoreSession,
+    RestoreState, StatusRequest,
 };
+pub use retention::{PendingRetention, Retention, RetentionDays};
+pub use rule::{ProtectionRule, RuleKind, RuleState};
+pub use rule_expression::{GroupExpression, GroupExpressionError, SiteExpression, SiteFacts};
 pub use service::{DisableReason, Service, ServiceState};
+pub use service_app::{ServiceApp, ServiceAppState};
 pub use time::{Clock, NotATimestamp, SystemClock, Timestamp};
-pub use unit::{ProtectionUnit, UnitState};
+pub use unit::{ProtectionSources, ProtectionUnit, UnitState};

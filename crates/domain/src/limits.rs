@@ -21,14 +21,35 @@ pub const PAGE: u32 = 100;
 /// The largest page a caller may ask for.
 pub const PAGE_MAX: u32 = 999;
 /// Bytes of a request body to the backup API.
-pub const BODY_BYTES: usize = 4 * 1024 * 1024;
+pub const BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Comparisons in one `$filter`; more is 400 `FilterLengthExceeded`.
 pub const FILTER_TERMS: usize = 100;
 
 /// Time between two backups of a unit, unless configured.
 pub const BACKUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// How long a restore point is kept (`R/P1W` for one year).
-pub const RETENTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How long a shorter recovery window waits before it destroys points.
+pub const RETENTION_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Time between two evaluations of a dynamic rule, and of a policy for the whole workload.
+pub const RULE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// From `offboard` to the end of the data.
+pub const OFFBOARD_GRACE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long the answer to a search of restore points can be referred to.
+pub const SEARCH_RESPONSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Least and longest time from `activate` of a second controller to its control.
+pub const CONTROLLER_HANDOVER: (Duration, Duration) =
+    (Duration::from_secs(7 * 24 * 60 * 60), Duration::from_secs(30 * 24 * 60 * 60));
+/// How long protection goes on after the controller was deleted.
+pub const CONTROLLER_GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long restores stay possible after protection was locked.
+pub const RESTORE_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Entries of one bulk addition or exclusion job.
+pub const BULK_JOB_ENTRIES: usize = 50_000;
+/// Names in one bulk restore request.
+pub const BULK_RESTORE_NAMES: usize = 10_000;
+/// Groups in one rule; more is 413 `InvalidRuleExpressionGroupLimitExceeded`.
+pub const GROUPS_PER_RULE: usize = 100;
+/// Recipients of notifications.
+pub const NOTIFICATION_RECIPIENTS: usize = 20;
 /// How long a claimed job belongs to its worker without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(60);
 /// A writer stops this long before its lease ends.

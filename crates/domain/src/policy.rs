@@ -1,6 +1,7 @@
 //! Protection policies (`spec/api.md` section 7).
 
-use crate::{PolicyId, Stamps, TenantId, TransitionError};
+use crate::named::named;
+use crate::{PolicyId, Retention, Stamps, TenantId, TransitionError};
 
 /// `protectionPolicyBase` and what derives from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,35 +10,52 @@ pub struct ProtectionPolicy {
     pub tenant: TenantId,
     pub workload: Workload,
     pub display_name: String,
+    pub mode: ProtectionMode,
+    pub retention: Retention,
     pub state: PolicyState,
     pub stamps: Stamps,
 }
 
-/// The three kinds of data that Microsoft 365 Backup knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Workload {
-    SharePoint,
-    OneDrive,
-    Exchange,
+impl ProtectionPolicy {
+    /// An inactive policy for the units that it is given.
+    #[must_use]
+    pub fn new(
+        id: PolicyId,
+        tenant: TenantId,
+        workload: Workload,
+        display_name: String,
+        stamps: Stamps,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            workload,
+            display_name,
+            mode: ProtectionMode::Standard,
+            retention: Retention::default(),
+            state: PolicyState::Inactive,
+            stamps,
+        }
+    }
+}
+
+named! {
+    /// `microsoft.graph.backupPolicyProtectionMode` (beta)
+    ProtectionMode {
+        /// The units that were given.
+        Standard = "standard",
+        /// Everything in the workload but the policy's exclusion units.
+        FullService = "fullServiceBackup",
+    }
+}
+
+named! {
+    /// The three kinds of data that Microsoft 365 Backup knows.
+    Workload { SharePoint = "sharePoint", OneDrive = "oneDrive", Exchange = "exchange" }
 }
 
 impl Workload {
-    /// Name in rows and job keys.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SharePoint => "sharePoint",
-            Self::OneDrive => "oneDrive",
-            Self::Exchange => "exchange",
-        }
-    }
-
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::SharePoint, Self::OneDrive, Self::Exchange]
-            .into_iter()
-            .find(|workload| workload.name() == name)
-    }
+    pub const ALL: [Self; 3] = [Self::SharePoint, Self::OneDrive, Self::Exchange];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

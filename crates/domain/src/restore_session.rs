@@ -1,7 +1,8 @@
 //! Restore sessions (`spec/api.md` section 13; the update operation: `docs/decisions/0002`).
 
+use crate::named::named;
 use crate::{
-    PublicError, RestoreSessionId, Stamps, TenantId, Timestamp, TransitionError, Workload,
+    PolicyId, PublicError, RestoreSessionId, Stamps, TenantId, Timestamp, TransitionError, Workload,
 };
 
 /// `restoreSessionBase` and what derives from it.
@@ -10,9 +11,57 @@ pub struct RestoreSession {
     pub id: RestoreSessionId,
     pub tenant: TenantId,
     pub workload: Workload,
+    pub kind: RestoreJobType,
+    /// Every unit that is restored belongs to this policy (beta).
+    pub policy: Option<PolicyId>,
+    /// What happens to an item that stands where a granular restore wants to write (beta).
+    pub conflict_behavior: ConflictBehavior,
+    /// Granular items keep the permissions they had, instead of taking those of the folder they land in.
+    pub keeps_item_permissions: bool,
     pub state: RestoreState,
     pub error: Option<PublicError>,
     pub stamps: Stamps,
+}
+
+impl RestoreSession {
+    /// An empty draft.
+    #[must_use]
+    pub fn draft(
+        id: RestoreSessionId,
+        tenant: TenantId,
+        workload: Workload,
+        stamps: Stamps,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            workload,
+            kind: RestoreJobType::Standard,
+            policy: None,
+            conflict_behavior: ConflictBehavior::Fail,
+            keeps_item_permissions: false,
+            state: RestoreState::Draft,
+            error: None,
+            stamps,
+        }
+    }
+}
+
+named! {
+    /// `microsoft.graph.restoreJobType`
+    RestoreJobType {
+        /// Whole units, given one by one.
+        Standard = "standard",
+        /// Whole units, given by a bulk request.
+        Bulk = "bulk",
+        /// Parts of units.
+        Granular = "granular",
+    }
+}
+
+named! {
+    /// `@microsoft.graph.conflictBehavior`
+    ConflictBehavior { Fail = "fail", Replace = "replace", Rename = "rename" }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

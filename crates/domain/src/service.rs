@@ -1,6 +1,6 @@
 //! The state of the backup service in a tenant (`spec/api.md` section 6).
 
-use crate::{Actor, AppId, TenantId, Timestamp, TransitionError};
+use crate::{Actor, TenantId, Timestamp, TransitionError, limits};
 
 /// A tenant's `serviceStatus`, and which application may control it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,12 +8,34 @@ pub struct Service {
     pub tenant: TenantId,
     pub state: ServiceState,
     pub disable_reason: DisableReason,
-    /// The application that controls protection; without one the service cannot be enabled.
-    pub active_controller: Option<AppId>,
+    /// When the controller application was deleted; protection is locked [`limits::CONTROLLER_GRACE`] later, unless another
+    /// one takes over.
+    pub controller_deleted_at: Option<Timestamp>,
     /// The tenant that owns the controller application, as `enable` named it.
     pub app_owner_tenant: Option<TenantId>,
     pub last_modified_by: Actor,
     pub last_modified_at: Timestamp,
+}
+
+impl Service {
+    /// What time alone has made of it by `now`: a service that lost its controller is locked, and locked further.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        if let (ServiceState::Enabled, Some(deleted_at)) = (self.state, self.controller_deleted_at) {
+            let since = deleted_at.plus(limits::CONTROLLER_GRACE);
+            if since <= now {
+                self.state = ServiceState::ProtectionChangeLocked { since };
+                self.disable_reason = DisableReason::ControllerServiceAppDeleted;
+            }
+        }
+        if let ServiceState::ProtectionChangeLocked { since } = self.state {
+            let since = since.plus(limits::RESTORE_GRACE);
+            if since <= now {
+                self.state = ServiceState::RestoreLocked { since };
+            }
+        }
+        self
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Protection units (`spec/api.md` section 8).
 
 use crate::{
-    PolicyId, PublicError, Stamps, TenantId, Timestamp, TransitionError, UnitId, Workload,
+    PolicyId, ProtectionPolicy, PublicError, Retention, Stamps, TenantId, Timestamp, TransitionError, UnitId,
+    Workload,
 };
 
 /// `protectionUnitBase` and what derives from it: one site, drive or mailbox. It outlives its policy, since its restore points do.
@@ -15,7 +16,9 @@ pub struct ProtectionUnit {
     /// The owning policy; `None` when detached.
     pub policy: Option<PolicyId>,
     pub state: UnitState,
-    /// `siteName`; known after the first backup.
+    /// What keeps it in its policy.
+    pub sources: ProtectionSources,
+    /// `siteName` or `displayName`; known after the first backup.
     pub name: Option<String>,
     /// `siteWebUrl`; known after the first backup.
     pub web_url: Option<String>,
@@ -23,7 +26,102 @@ pub struct ProtectionUnit {
     pub error: Option<PublicError>,
     /// When the next scheduled backup is due; `None` while no backups are wanted.
     pub next_backup_at: Option<Timestamp>,
+    /// `billingPolicyId` (beta), only recorded: nothing is billed.
+    pub billing_policy: Option<String>,
+    /// The recovery window of its policy, or of the last one it was in.
+    pub retention: Retention,
     pub stamps: Stamps,
+}
+
+impl ProtectionUnit {
+    /// A unit in no policy, with nothing known about it yet.
+    #[must_use]
+    pub fn detached(
+        id: UnitId,
+        tenant: TenantId,
+        workload: Workload,
+        resource: String,
+        stamps: Stamps,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            workload,
+            resource,
+            policy: None,
+            state: UnitState::Detached,
+            sources: ProtectionSources::default(),
+            name: None,
+            web_url: None,
+            error: None,
+            next_backup_at: None,
+            billing_policy: None,
+            retention: Retention::default(),
+            stamps,
+        }
+    }
+}
+
+impl ProtectionUnit {
+    /// Joins a policy. The recovery window becomes the policy's: at once when it is not shorter, or when there is nothing to lose.
+    ///
+    /// # Errors
+    /// When the unit is in a policy already, or its data is being destroyed.
+    pub fn join(
+        &mut self,
+        policy: &ProtectionPolicy,
+        sources: ProtectionSources,
+        now: Timestamp,
+    ) -> Result<(), TransitionError> {
+        self.state = self.state.attach(policy.state.protects())?;
+        self.policy = Some(policy.id);
+        self.sources = sources;
+        self.error = None;
+        self.retention = match self.name {
+            // Never backed up.
+            None => Retention { window: policy.retention.window, pending: None },
+            Some(_) => self.retention.change(policy.retention.window, now),
+        };
+        Ok(())
+    }
+
+    /// Is in no policy any more.
+    pub fn leave(&mut self, state: UnitState) {
+        self.state = state;
+        self.policy = None;
+        self.sources = ProtectionSources::default();
+        self.next_backup_at = None;
+    }
+}
+
+/// `microsoft.graph.protectionSource`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProtectionSources {
+    /// By hand, by a bulk job, or by a static rule.
+    pub manual: bool,
+    /// By at least one dynamic rule, or by a policy for the whole workload.
+    pub dynamic_rule: bool,
+}
+
+impl ProtectionSources {
+    pub const MANUAL: Self = Self { manual: true, dynamic_rule: false };
+    pub const DYNAMIC_RULE: Self = Self { manual: false, dynamic_rule: true };
+
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// As flags: joined with a comma.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match (self.manual, self.dynamic_rule) {
+            (false, false) => "none",
+            (true, false) => "manual",
+            (false, true) => "dynamicRule",
+            (true, true) => "manual,dynamicRule",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -151,6 +151,19 @@ evolvable! {
     }
 }
 evolvable! {
+    /// `microsoft.graph.granularRestoreItems`
+    GranularRestoreItems = "granularRestoreItems" {
+        Email = "email", Note = "note", Contact = "contact", Task = "task", Calendar = "calendar";
+    }
+}
+evolvable! {
+    /// `microsoft.graph.protectionRuleStatus`
+    ProtectionRuleStatus = "protectionRuleStatus" {
+        Draft = "draft", Active = "active", Completed = "completed", CompletedWithErrors = "completedWithErrors";
+        UpdateRequested = "updateRequested", DeleteRequested = "deleteRequested"
+    }
+}
+evolvable! {
     /// `microsoft.graph.protectionPolicyStatus`
     ProtectionPolicyStatus = "protectionPolicyStatus" {
         Inactive = "inactive", ActiveWithErrors = "activeWithErrors", Updating = "updating", Active = "active";
@@ -243,6 +256,7 @@ mod tests {
         agrees_with_the_contract::<DestinationType>();
         agrees_with_the_contract::<DisableReason>();
         agrees_with_the_contract::<ProtectionPolicyStatus>();
+        agrees_with_the_contract::<ProtectionRuleStatus>();
         agrees_with_the_contract::<ProtectionSource>();
         agrees_with_the_contract::<ProtectionUnitStatus>();
         agrees_with_the_contract::<RestoreJobType>();

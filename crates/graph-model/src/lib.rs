@@ -1,4 +1,4 @@
-//! Graph's side of the wire: enums, error codes, operations with their permissions, wire types and OData's query
+//! Graph's side of the wire: enums, error codes, operations with their permissions, types and OData's query
 //! language. Written once and checked by tests against the pinned contract in `spec/`.
 //!
 //! Nothing here knows the domain's state machines or the store. An [`evolvable`] enum does not serialize; only
@@ -8,11 +8,12 @@ mod error_code;
 pub mod evolvable;
 pub mod odata;
 mod operation;
-pub mod wire;
+mod types;
 
 pub use error_code::ErrorCode;
 pub use evolvable::{Evolvable, Members, Rendered, Viewer};
 pub use operation::{Operation, Operations, operations};
+pub use types::{MemberInfo, PropertyInfo, TypeInfo, Types, types};
 
 /// Which of the two versions of the API a request names. They share all stored objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    ArtifactId, ArtifactState, ArtifactTally, DestinationType, RestoreArtifact, RestoreSessionId,
-    RestoredSite, TenantId, UnitId,
+    ArtifactId, ArtifactPart, ArtifactState, ArtifactTally, BrowseSessionId, DestinationType, RestoreArtifact, RestoreSessionId,
+    RestoredItem, RestoredSite, SearchResponseId, TenantId, UnitId,
 };
-use holdfast_store::query::{ArtifactColumn, Filter, ListQuery, Page};
-use holdfast_store::{Artifacts, ItemFailure, StoreError, Version, Versioned};
-use rusqlite::{Params, named_params, params};
+use holdfast_store::{Artifacts, ItemFailure, StoreError, Versioned};
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{named_params, params};
 
-use crate::rows::{Columns, micros_of, nonsense, public_error_text};
-use crate::{SqliteTx, failed, query};
+use crate::collection::{Stored, Written};
+use crate::rows::{Columns, nonsense, optional_text, public_error_text, text, time};
+use crate::{SqliteTx, failed};
 
 #[async_trait]
 impl Artifacts for SqliteTx {
@@ -21,102 +22,11 @@ impl Artifacts for SqliteTx {
         id: ArtifactId,
     ) -> Result<Option<Versioned<RestoreArtifact>>, StoreError> {
         Ok(self
-            .artifacts(
+            .select(
                 "SELECT * FROM restore_artifacts WHERE id = ? AND session = ? AND tenant = ?",
                 params![id.to_string(), session.to_string(), tenant.to_string()],
             )?
             .pop())
-    }
-
-    async fn artifact_by_id(
-        &mut self,
-        tenant: TenantId,
-        id: ArtifactId,
-    ) -> Result<Option<Versioned<RestoreArtifact>>, StoreError> {
-        Ok(self
-            .artifacts(
-                "SELECT * FROM restore_artifacts WHERE id = ? AND tenant = ?",
-                params![id.to_string(), tenant.to_string()],
-            )?
-            .pop())
-    }
-
-    async fn insert_artifact(&mut self, artifact: &RestoreArtifact) -> Result<(), StoreError> {
-        self.change_one(
-            "INSERT INTO restore_artifacts (id, tenant, session, unit, restore_point, destination, status, started_at, ended_at, error, restored_id, restored_name, restored_web_url, created_at, version)
-             VALUES (:id, :tenant, :session, :unit, :point, :destination, :status, :started, :ended, :error, :restored_id, :restored_name, :restored_web_url, :created, 1)",
-            named_params! {
-                ":id": artifact.id.to_string(),
-                ":tenant": artifact.tenant.to_string(),
-                ":session": artifact.session.to_string(),
-                ":unit": artifact.restore_point.unit().to_string(),
-                ":point": artifact.restore_point.to_string(),
-                ":destination": artifact.destination.name(),
-                ":status": artifact.state.status(),
-                ":started": micros_of(artifact.state.started_at()),
-                ":ended": micros_of(artifact.state.ended_at()),
-                ":error": public_error_text(artifact.error.as_ref()),
-                ":restored_id": artifact.restored.as_ref().map(|site| &site.id),
-                ":restored_name": artifact.restored.as_ref().map(|site| &site.name),
-                ":restored_web_url": artifact.restored.as_ref().map(|site| &site.web_url),
-                ":created": artifact.created_at.unix_micros(),
-            },
-        )
-    }
-
-    async fn put_artifact(
-        &mut self,
-        artifact: &RestoreArtifact,
-        read: Version,
-    ) -> Result<(), StoreError> {
-        self.change_one(
-            "UPDATE restore_artifacts SET unit = :unit, restore_point = :point, destination = :destination, status = :status, started_at = :started, ended_at = :ended, error = :error,
-               restored_id = :restored_id, restored_name = :restored_name, restored_web_url = :restored_web_url, version = version + 1
-             WHERE id = :id AND tenant = :tenant AND version = :read",
-            named_params! {
-                ":id": artifact.id.to_string(),
-                ":tenant": artifact.tenant.to_string(),
-                ":unit": artifact.restore_point.unit().to_string(),
-                ":point": artifact.restore_point.to_string(),
-                ":destination": artifact.destination.name(),
-                ":status": artifact.state.status(),
-                ":started": micros_of(artifact.state.started_at()),
-                ":ended": micros_of(artifact.state.ended_at()),
-                ":error": public_error_text(artifact.error.as_ref()),
-                ":restored_id": artifact.restored.as_ref().map(|site| &site.id),
-                ":restored_name": artifact.restored.as_ref().map(|site| &site.name),
-                ":restored_web_url": artifact.restored.as_ref().map(|site| &site.web_url),
-                ":read": read,
-            },
-        )
-    }
-
-    async fn delete_artifact(
-        &mut self,
-        tenant: TenantId,
-        id: ArtifactId,
-        read: Version,
-    ) -> Result<(), StoreError> {
-        self.change_one(
-            "DELETE FROM restore_artifacts WHERE id = :id AND tenant = :tenant AND version = :read",
-            named_params! { ":id": id.to_string(), ":tenant": tenant.to_string(), ":read": read },
-        )
-    }
-
-    async fn list_artifacts(
-        &mut self,
-        tenant: TenantId,
-        query: &ListQuery<ArtifactColumn>,
-    ) -> Result<Page<RestoreArtifact>, StoreError> {
-        query::list(self, tenant, query, artifact_of)
-    }
-
-    async fn count_artifacts(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<ArtifactColumn>>,
-    ) -> Result<u64, StoreError> {
-        query::count(self, tenant, filter)
     }
 
     async fn artifacts_of_session(
@@ -124,7 +34,7 @@ impl Artifacts for SqliteTx {
         tenant: TenantId,
         session: RestoreSessionId,
     ) -> Result<Vec<Versioned<RestoreArtifact>>, StoreError> {
-        self.artifacts(
+        self.select(
             "SELECT * FROM restore_artifacts WHERE session = ? AND tenant = ? ORDER BY sequence",
             params![session.to_string(), tenant.to_string()],
         )
@@ -214,64 +124,135 @@ impl Artifacts for SqliteTx {
     }
 }
 
-impl SqliteTx {
-    fn artifacts(
-        &self,
-        statement: &str,
-        values: impl Params,
-    ) -> Result<Vec<Versioned<RestoreArtifact>>, StoreError> {
-        let mut prepared = self.sql().prepare_cached(statement).map_err(failed)?;
-        let mut rows = prepared.query(values).map_err(failed)?;
-        let mut artifacts = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
-            artifacts
-                .push(Versioned { value: artifact_of(&row)?, version: row.integer("version")? });
+/// What the columns of an artifact's part hold.
+#[derive(Default)]
+struct PartColumns<'a> {
+    name: &'static str,
+    browse_session: Option<&'a BrowseSessionId>,
+    item_key: Option<&'a String>,
+    web_url: Option<&'a String>,
+    restored: Option<&'a RestoredItem>,
+    search_response: Option<SearchResponseId>,
+}
+
+impl<'a> PartColumns<'a> {
+    fn of(part: &'a ArtifactPart) -> Self {
+        match part {
+            ArtifactPart::Whole => Self { name: "whole", ..Self::default() },
+            ArtifactPart::Item { browse_session, item_key, web_url, restored } => Self {
+                name: "item",
+                browse_session: Some(browse_session),
+                item_key: Some(item_key),
+                web_url: Some(web_url),
+                restored: restored.as_ref(),
+                search_response: None,
+            },
+            ArtifactPart::Found { response } => {
+                Self { name: "found", search_response: Some(*response), ..Self::default() }
+            }
         }
-        Ok(artifacts)
     }
 }
 
-fn artifact_of(row: &Columns<'_>) -> Result<RestoreArtifact, StoreError> {
-    let started = row.optional_time("started_at")?;
-    let needed = |time: Option<_>, name| time.ok_or_else(|| nonsense(name, "missing"));
-    let ended = row.optional_time("ended_at")?;
-    let state = match row.text("status")?.as_str() {
-        "added" => ArtifactState::Added,
-        "scheduling" => ArtifactState::Scheduling,
-        "scheduled" => ArtifactState::Scheduled,
-        "inProgress" => ArtifactState::InProgress {
-            started_at: needed(started, "restore_artifacts.started_at")?,
-        },
-        "succeeded" => ArtifactState::Succeeded {
-            started_at: needed(started, "restore_artifacts.started_at")?,
-            ended_at: needed(ended, "restore_artifacts.ended_at")?,
-        },
-        "failed" => ArtifactState::Failed {
-            started_at: started,
-            ended_at: needed(ended, "restore_artifacts.ended_at")?,
-        },
-        other => return Err(nonsense("restore_artifacts.status", other)),
-    };
-    let destination = row.text("destination")?;
-    let restored = match row.optional_text("restored_id")? {
-        Some(id) => Some(RestoredSite {
-            id,
-            name: row.text("restored_name")?,
-            web_url: row.text("restored_web_url")?,
+fn part_of(row: &Columns<'_>) -> Result<ArtifactPart, StoreError> {
+    match row.text("part")?.as_str() {
+        "whole" => Ok(ArtifactPart::Whole),
+        "item" => Ok(ArtifactPart::Item {
+            browse_session: BrowseSessionId::new(row.text("browse_session")?),
+            item_key: row.text("item_key")?,
+            web_url: row.text("item_web_url")?,
+            restored: match row.optional_text("restored_item_key")? {
+                None => None,
+                Some(key) => Some(RestoredItem {
+                    key,
+                    path: row.text("restored_item_path")?,
+                    web_url: row.text("restored_item_web_url")?,
+                }),
+            },
         }),
-        None => None,
-    };
-    Ok(RestoreArtifact {
-        id: row.id("id")?,
-        tenant: row.id("tenant")?,
-        session: row.id("session")?,
-        restore_point: row.id("restore_point")?,
-        destination: DestinationType::from_name(&destination)
-            .ok_or_else(|| nonsense("restore_artifacts.destination", &destination))?,
-        state,
-        error: row.public_error("error")?,
-        restored,
-        created_at: row.time("created_at")?,
-    })
+        "found" => Ok(ArtifactPart::Found { response: row.id("search_response")? }),
+        other => Err(nonsense("restore_artifacts.part", other)),
+    }
+}
+
+impl Stored for RestoreArtifact {
+    const TABLE: &'static str = "restore_artifacts";
+
+    fn of(row: &Columns<'_>) -> Result<Self, StoreError> {
+        let started = row.optional_time("started_at")?;
+        let needed = |time: Option<_>, name| time.ok_or_else(|| nonsense(name, "missing"));
+        let ended = row.optional_time("ended_at")?;
+        let state = match row.text("status")?.as_str() {
+            "added" => ArtifactState::Added,
+            "scheduling" => ArtifactState::Scheduling,
+            "scheduled" => ArtifactState::Scheduled,
+            "inProgress" => ArtifactState::InProgress {
+                started_at: needed(started, "restore_artifacts.started_at")?,
+            },
+            "succeeded" => ArtifactState::Succeeded {
+                started_at: needed(started, "restore_artifacts.started_at")?,
+                ended_at: needed(ended, "restore_artifacts.ended_at")?,
+            },
+            "failed" => ArtifactState::Failed {
+                started_at: started,
+                ended_at: needed(ended, "restore_artifacts.ended_at")?,
+            },
+            other => return Err(nonsense("restore_artifacts.status", other)),
+        };
+        let destination = row.text("destination")?;
+        let restored = match row.optional_text("restored_id")? {
+            Some(id) => Some(RestoredSite {
+                id,
+                name: row.text("restored_name")?,
+                web_url: row.text("restored_web_url")?,
+            }),
+            None => None,
+        };
+        Ok(RestoreArtifact {
+            id: row.id("id")?,
+            tenant: row.id("tenant")?,
+            session: row.id("session")?,
+            restore_point: row.id("restore_point")?,
+            part: part_of(row)?,
+            destination: DestinationType::from_name(&destination)
+                .ok_or_else(|| nonsense("restore_artifacts.destination", &destination))?,
+            state,
+            error: row.public_error("error")?,
+            restored,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+impl Written for RestoreArtifact {
+    fn key(&self) -> (&ArtifactId, TenantId) {
+        (&self.id, self.tenant)
+    }
+
+    fn columns(&self) -> Vec<(&'static str, SqlValue)> {
+        let restored = self.restored.as_ref();
+        let part = PartColumns::of(&self.part);
+        vec![
+            ("session", text(self.session)),
+            ("unit", text(self.restore_point.unit())),
+            ("restore_point", text(self.restore_point)),
+            ("destination", text(self.destination.name())),
+            ("status", text(self.state.status())),
+            ("started_at", time(self.state.started_at())),
+            ("ended_at", time(self.state.ended_at())),
+            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("restored_id", optional_text(restored.map(|site| &site.id))),
+            ("restored_name", optional_text(restored.map(|site| &site.name))),
+            ("restored_web_url", optional_text(restored.map(|site| &site.web_url))),
+            ("part", text(part.name)),
+            ("browse_session", optional_text(part.browse_session)),
+            ("item_key", optional_text(part.item_key)),
+            ("item_web_url", optional_text(part.web_url)),
+            ("restored_item_key", optional_text(part.restored.map(|item| &item.key))),
+            ("restored_item_path", optional_text(part.restored.map(|item| &item.path))),
+            ("restored_item_web_url", optional_text(part.restored.map(|item| &item.web_url))),
+            ("search_response", optional_text(part.search_response)),
+            ("created_at", self.created_at.unix_micros().into()),
+        ]
+    }
 }

@@ -20,16 +20,22 @@ impl Jobs for SqliteTx {
         let (session, artifact) = match work {
             Work::ActivateRestoreSession { session } => (Some(session.to_string()), None),
             Work::RestoreArtifact { artifact, .. } => (None, Some(artifact.to_string())),
-            Work::ProtectUnit { .. }
-            | Work::BackUpUnit { .. }
-            | Work::UnprotectUnit { .. }
-            | Work::RemoveUnit { .. } => (None, None),
+            _ => (None, None),
+        };
+        let subject = match work {
+            Work::ApplyRule { rule } => Some(rule.to_string()),
+            Work::RunBulkJob { job } => Some(job.to_string()),
+            Work::RunBulkRestore { request } => Some(request.to_string()),
+            Work::ProtectWorkload { policy } | Work::ApplyRetention { policy } => {
+                Some(policy.to_string())
+            }
+            _ => None,
         };
         self.sql()
             .prepare_cached(
-                "INSERT INTO jobs (id, tenant, work, unit, session, artifact, not_before, attempts, lease_token)
-                 SELECT :id, :tenant, :work, :unit, :session, :artifact, :not_before, 0, 0
-                 WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE work = :work AND unit IS :unit AND session IS :session AND artifact IS :artifact AND lease_token = 0)",
+                "INSERT INTO jobs (id, tenant, work, unit, session, artifact, subject, not_before, attempts, lease_token)
+                 SELECT :id, :tenant, :work, :unit, :session, :artifact, :subject, :not_before, 0, 0
+                 WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE work = :work AND unit IS :unit AND session IS :session AND artifact IS :artifact AND subject IS :subject AND not_before <= :not_before AND lease_token = 0)",
             )
             .and_then(|mut prepared| {
                 prepared.execute(named_params! {
@@ -39,6 +45,7 @@ impl Jobs for SqliteTx {
                     ":unit": work.unit().map(|unit| unit.to_string()),
                     ":session": session,
                     ":artifact": artifact,
+                    ":subject": subject,
                     ":not_before": not_before.unix_micros(),
                 })
             })
@@ -185,6 +192,13 @@ fn claimed_of(row: &Columns<'_>, lease_until: Timestamp) -> Result<ClaimedJob, S
         "unprotectUnit" => Work::UnprotectUnit { unit: unit()? },
         "removeUnit" => Work::RemoveUnit { unit: unit()? },
         "activateRestoreSession" => Work::ActivateRestoreSession { session: row.id("session")? },
+        "offboardUnit" => Work::OffboardUnit { unit: unit()? },
+        "cancelOffboard" => Work::CancelOffboard { unit: unit()? },
+        "applyRule" => Work::ApplyRule { rule: row.id("subject")? },
+        "runBulkJob" => Work::RunBulkJob { job: row.id("subject")? },
+        "runBulkRestore" => Work::RunBulkRestore { request: row.id("subject")? },
+        "protectWorkload" => Work::ProtectWorkload { policy: row.id("subject")? },
+        "applyRetention" => Work::ApplyRetention { policy: row.id("subject")? },
         "restoreArtifact" => Work::RestoreArtifact { artifact: row.id("artifact")?, unit: unit()? },
         other => return Err(nonsense("jobs.work", other)),
     };

@@ -2,15 +2,23 @@
 //!
 //! Statements run inline, since each takes microseconds; a commit waits for the disk and goes to a blocking thread.
 
+mod activities;
 mod artifacts;
+mod bulk;
 mod catalogue;
+mod collection;
+mod exclusions;
 mod jobs;
 mod keys;
+mod notifications;
 mod policies;
 mod query;
 mod restore_points;
 mod restore_sessions;
 mod rows;
+mod rules;
+mod search_responses;
+mod service_apps;
 mod services;
 mod units;
 
@@ -24,8 +32,9 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-const SCHEMA: &str = include_str!("schema.sql");
-const SCHEMA_VERSION: i64 = 1;
+/// Each takes the schema one version further.
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// Pages that the writer and each reader keep in memory.
 const WRITER_CACHE_KIB: i64 = 32_000;
 const READER_CACHE_KIB: i64 = 4_000;
@@ -116,18 +125,15 @@ fn migrate(connection: &Connection) -> Result<(), StoreError> {
     let version: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(unavailable)?;
-    match version {
-        0 => {
-            connection.execute_batch(SCHEMA).map_err(unavailable)?;
-            connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(unavailable)?;
-        }
-        SCHEMA_VERSION => {}
-        newer => {
-            return Err(StoreError::Inconsistent(format!(
-                "schema version {newer}; this program knows {SCHEMA_VERSION}"
-            )));
-        }
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    let missing = MIGRATIONS.get(done..).ok_or_else(|| {
+        let known = MIGRATIONS.len();
+        StoreError::Inconsistent(format!("schema version {version}; this program knows {known}"))
+    })?;
+    for migration in missing {
+        connection.execute_batch(migration).map_err(unavailable)?;
     }
+    connection.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(unavailable)?;
     connection.execute_batch("COMMIT").map_err(unavailable)
 }
 

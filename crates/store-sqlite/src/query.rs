@@ -3,8 +3,9 @@
 use holdfast_domain::{TenantId, Timestamp};
 use holdfast_store::StoreError;
 use holdfast_store::query::{
-    ArtifactColumn, Column, Comparison, Cursor, Direction, Filter, ListQuery, Page, PolicyColumn,
-    RestorePointColumn, RestoreSessionColumn, TextMatch, UnitColumn, Value,
+    ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, Column, Comparison, Cursor,
+    Direction, ExclusionColumn, Filter, ListQuery, Page, PolicyColumn, RestorePointColumn,
+    RestoreSessionColumn, RuleColumn, ServiceAppColumn, TextMatch, UnitColumn, Value,
 };
 use rusqlite::types::Value as SqlValue;
 
@@ -22,112 +23,82 @@ pub(crate) trait SqlColumn: Column {
     fn is_time(self) -> bool;
 }
 
-impl SqlColumn for PolicyColumn {
-    const FROM: &'static str = "policies t";
-    const OWN_ORDER: &'static [(Self, Direction)] =
-        &[(Self::CreatedDateTime, Direction::Descending)];
+/// `Column = "expression"`; times are marked with `time`.
+macro_rules! sql_columns {
+    ($($column:ident from $from:literal by $order:ident $direction:ident {
+        $($member:ident = $(($time:ident))? $expression:literal),* $(,)?
+    })*) => {
+        $(impl SqlColumn for $column {
+            const FROM: &'static str = $from;
+            const OWN_ORDER: &'static [(Self, Direction)] =
+                &[(Self::$order, Direction::$direction)];
 
-    fn expression(self) -> &'static str {
-        match self {
-            Self::Id => "t.id",
-            Self::DisplayName => "t.display_name",
-            Self::Status => "t.status",
-            Self::Workload => "t.workload",
-            Self::CreatedDateTime => "t.created_at",
-            Self::LastModifiedDateTime => "t.last_modified_at",
-        }
-    }
+            fn expression(self) -> &'static str {
+                match self { $(Self::$member => $expression),* }
+            }
 
-    fn is_time(self) -> bool {
-        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime)
-    }
+            fn is_time(self) -> bool {
+                match self { $(Self::$member => is_time!($($time)?)),* }
+            }
+        })*
+    };
 }
 
-impl SqlColumn for UnitColumn {
-    const FROM: &'static str = "units t";
-    const OWN_ORDER: &'static [(Self, Direction)] =
-        &[(Self::CreatedDateTime, Direction::Descending)];
-
-    fn expression(self) -> &'static str {
-        match self {
-            Self::Id => "t.id",
-            Self::PolicyId => "t.policy",
-            Self::Status => "t.status",
-            Self::Workload => "t.workload",
-            Self::Resource => "t.resource",
-            Self::Name => "t.name",
-            Self::WebUrl => "t.web_url",
-            Self::CreatedDateTime => "t.created_at",
-            Self::LastModifiedDateTime => "t.last_modified_at",
-        }
-    }
-
-    fn is_time(self) -> bool {
-        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime)
-    }
+macro_rules! is_time {
+    () => {
+        false
+    };
+    (time) => {
+        true
+    };
 }
 
-impl SqlColumn for RestorePointColumn {
-    const FROM: &'static str = "restore_points t JOIN units u ON u.id = t.unit";
-    const OWN_ORDER: &'static [(Self, Direction)] =
-        &[(Self::ProtectionDateTime, Direction::Descending)];
-
-    fn expression(self) -> &'static str {
-        match self {
-            Self::Id => "t.id",
-            Self::UnitId => "t.unit",
-            Self::PolicyId => "u.policy",
-            Self::ProtectionDateTime => "t.protection_date_time",
-            Self::ExpirationDateTime => "t.expires_at",
-        }
+sql_columns! {
+    PolicyColumn from "policies t" by CreatedDateTime Descending {
+        Id = "t.id", DisplayName = "t.display_name", Status = "t.status", Workload = "t.workload", Mode = "t.mode",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
     }
-
-    fn is_time(self) -> bool {
-        matches!(self, Self::ProtectionDateTime | Self::ExpirationDateTime)
+    UnitColumn from "units t" by CreatedDateTime Descending {
+        Id = "t.id", PolicyId = "t.policy", Status = "t.status", Workload = "t.workload", Resource = "t.resource", Name = "t.name",
+        WebUrl = "t.web_url", Sources = "t.sources",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
     }
-}
-
-impl SqlColumn for RestoreSessionColumn {
-    const FROM: &'static str = "restore_sessions t";
-    const OWN_ORDER: &'static [(Self, Direction)] =
-        &[(Self::CreatedDateTime, Direction::Descending)];
-
-    fn expression(self) -> &'static str {
-        match self {
-            Self::Id => "t.id",
-            Self::Status => "t.status",
-            Self::Workload => "t.workload",
-            Self::CreatedDateTime => "t.created_at",
-            Self::LastModifiedDateTime => "t.last_modified_at",
-            Self::CompletedDateTime => "t.completed_at",
-        }
+    RestorePointColumn from "restore_points t JOIN units u ON u.id = t.unit" by ProtectionDateTime Descending {
+        Id = "t.id", UnitId = "t.unit", PolicyId = "u.policy", UnitWorkload = "u.workload",
+        ProtectionDateTime = (time) "t.protection_date_time", ExpirationDateTime = (time) "t.expires_at",
     }
-
-    fn is_time(self) -> bool {
-        matches!(self, Self::CreatedDateTime | Self::LastModifiedDateTime | Self::CompletedDateTime)
+    RestoreSessionColumn from "restore_sessions t" by CreatedDateTime Descending {
+        Id = "t.id", Status = "t.status", Workload = "t.workload", Kind = "t.kind", PolicyId = "t.policy",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at", CompletedDateTime = (time) "t.completed_at",
     }
-}
-
-impl SqlColumn for ArtifactColumn {
-    const FROM: &'static str = "restore_artifacts t";
-    const OWN_ORDER: &'static [(Self, Direction)] =
-        &[(Self::CreatedDateTime, Direction::Ascending)];
-
-    fn expression(self) -> &'static str {
-        match self {
-            Self::Id => "t.id",
-            Self::SessionId => "t.session",
-            Self::Status => "t.status",
-            Self::DestinationType => "t.destination",
-            Self::RestorePointId => "t.restore_point",
-            Self::CreatedDateTime => "t.created_at",
-            Self::StartDateTime => "t.started_at",
-            Self::CompletionDateTime => "t.ended_at",
-        }
+    ArtifactColumn from "restore_artifacts t" by CreatedDateTime Ascending {
+        Id = "t.id", SessionId = "t.session", Part = "t.part", ItemKey = "t.item_key", BrowseSessionId = "t.browse_session", Status = "t.status",
+        DestinationType = "t.destination", RestorePointId = "t.restore_point",
+        CreatedDateTime = (time) "t.created_at", StartDateTime = (time) "t.started_at", CompletionDateTime = (time) "t.ended_at",
     }
-
-    fn is_time(self) -> bool {
-        matches!(self, Self::CreatedDateTime | Self::StartDateTime | Self::CompletionDateTime)
+    RuleColumn from "rules t" by CreatedDateTime Descending {
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Kind = "t.kind", Status = "t.status",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+    }
+    BulkJobColumn from "bulk_addition_jobs t" by CreatedDateTime Descending {
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Purpose = "t.purpose", DisplayName = "t.display_name", Status = "t.status",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+    }
+    ExclusionColumn from "exclusion_units t" by CreatedDateTime Descending {
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Resource = "t.resource",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+    }
+    BulkRestoreColumn from "bulk_restore_requests t" by CreatedDateTime Descending {
+        Id = "t.id", SessionId = "t.session", Workload = "t.workload", DisplayName = "t.display_name", Status = "t.status",
+        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+    }
+    ServiceAppColumn from "service_apps t" by RegistrationDateTime Descending {
+        Id = "t.id", Status = "t.status", RegistrationDateTime = (time) "t.registered_at", EffectiveDateTime = (time) "t.effective_at",
+        LastModifiedDateTime = (time) "t.last_modified_at",
+    }
+    ActivityColumn from "activities t" by EventDateTime Descending {
+        Id = "t.id", Operation = "t.operation", Result = "t.result", Workload = "t.workload", PerformedBy = "t.performed_by",
+        EventDateTime = (time) "t.at",
     }
 }
 

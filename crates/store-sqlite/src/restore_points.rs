@@ -1,49 +1,41 @@
 //! Rows of `restore_points` and `restore_point_gaps`. They are inserted by `catalogue.rs`, with the catalogue that belongs to them.
 
 use async_trait::async_trait;
-use holdfast_domain::{Gap, RestorePoint, RestorePointId, TenantId, UnitId};
-use holdfast_store::query::{Filter, ListQuery, Page, RestorePointColumn};
-use holdfast_store::{RestorePoints, StoreError};
-use rusqlite::{Params, named_params, params};
+use holdfast_domain::{Gap, Retention, RestorePoint, RestorePointId, TenantId, UnitId};
+use holdfast_store::{RestorePoints, StoreError, Version};
+use rusqlite::{named_params, params};
 
+use crate::collection::Stored;
 use crate::rows::{Columns, integer_of};
-use crate::{SqliteTx, failed, query};
+use crate::{SqliteTx, failed};
 
 #[async_trait]
 impl RestorePoints for SqliteTx {
-    async fn restore_point(
-        &mut self,
-        tenant: TenantId,
-        id: RestorePointId,
-    ) -> Result<Option<RestorePoint>, StoreError> {
-        self.one_point(
-            "SELECT * FROM restore_points WHERE id = ? AND tenant = ?",
-            params![id.to_string(), tenant.to_string()],
-        )
-    }
-
     async fn latest_restore_point(
         &mut self,
         tenant: TenantId,
         unit: UnitId,
     ) -> Result<Option<RestorePoint>, StoreError> {
-        self.one_point("SELECT * FROM restore_points WHERE unit = ? AND tenant = ? ORDER BY protection_date_time DESC LIMIT 1", params![unit.to_string(), tenant.to_string()])
+        Ok(self.select::<RestorePoint>("SELECT * FROM restore_points WHERE unit = ? AND tenant = ? ORDER BY protection_date_time DESC LIMIT 1", params![unit.to_string(), tenant.to_string()])?.pop().map(|row| row.value))
     }
 
-    async fn list_restore_points(
+    async fn set_expiry(
         &mut self,
         tenant: TenantId,
-        query: &ListQuery<RestorePointColumn>,
-    ) -> Result<Page<RestorePoint>, StoreError> {
-        query::list(self, tenant, query, point_of)
-    }
-
-    async fn count_restore_points(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<RestorePointColumn>>,
+        unit: UnitId,
+        retention: Retention,
     ) -> Result<u64, StoreError> {
-        query::count(self, tenant, filter)
+        let window = i64::try_from(retention.window.duration().as_micros()).unwrap_or(i64::MAX);
+        let changed = self
+            .sql()
+            .prepare_cached(
+                "UPDATE restore_points SET expires_at = protection_date_time + ?1 WHERE unit = ?2 AND tenant = ?3 AND expires_at <> protection_date_time + ?1",
+            )
+            .and_then(|mut prepared| {
+                prepared.execute(params![window, unit.to_string(), tenant.to_string()])
+            })
+            .map_err(failed)?;
+        Ok(changed as u64)
     }
 
     async fn gaps(&mut self, tenant: TenantId, id: RestorePointId) -> Result<Vec<Gap>, StoreError> {
@@ -70,16 +62,6 @@ impl RestorePoints for SqliteTx {
 }
 
 impl SqliteTx {
-    fn one_point(
-        &self,
-        statement: &str,
-        values: impl Params,
-    ) -> Result<Option<RestorePoint>, StoreError> {
-        let mut prepared = self.sql().prepare_cached(statement).map_err(failed)?;
-        let mut rows = prepared.query(values).map_err(failed)?;
-        rows.next().map_err(failed)?.map(|row| point_of(&Columns(row))).transpose()
-    }
-
     pub(crate) fn insert_point(
         &self,
         point: &RestorePoint,
@@ -119,17 +101,26 @@ impl SqliteTx {
     }
 }
 
-fn point_of(row: &Columns<'_>) -> Result<RestorePoint, StoreError> {
-    Ok(RestorePoint {
-        id: row.id("id")?,
-        tenant: row.id("tenant")?,
-        unit: row.id("unit")?,
-        protection_date_time: row.time("protection_date_time")?,
-        started_at: row.time("started_at")?,
-        expires_at: row.time("expires_at")?,
-        snapshot: row.text("snapshot")?,
-        items: row.count("items")?,
-        size_bytes: row.count("size_bytes")?,
-        gaps: row.count("gaps")?,
-    })
+impl Stored for RestorePoint {
+    const TABLE: &'static str = "restore_points";
+
+    fn of(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(RestorePoint {
+            id: row.id("id")?,
+            tenant: row.id("tenant")?,
+            unit: row.id("unit")?,
+            protection_date_time: row.time("protection_date_time")?,
+            started_at: row.time("started_at")?,
+            expires_at: row.time("expires_at")?,
+            snapshot: row.text("snapshot")?,
+            items: row.count("items")?,
+            size_bytes: row.count("size_bytes")?,
+            gaps: row.count("gaps")?,
+        })
+    }
+
+    /// Points never change.
+    fn version_of(_row: &Columns<'_>) -> Result<Version, StoreError> {
+        Ok(1)
+    }
 }

@@ -2,9 +2,13 @@
 
 use std::str::FromStr;
 
-use holdfast_domain::{Actor, Identity, PublicError, PublicErrorDetail, Stamps, Timestamp};
+use holdfast_domain::{
+    Actor, Identity, PendingRetention, PublicError, PublicErrorDetail, Retention, RetentionDays,
+    Stamps, Timestamp,
+};
 use holdfast_store::StoreError;
 use rusqlite::Row;
+use rusqlite::types::Value as SqlValue;
 use serde_json::{Value, json};
 
 /// Reads the columns of one row by name, and says which one makes no sense.
@@ -65,6 +69,38 @@ impl Columns<'_> {
             .transpose()
     }
 
+    /// A member of an enum, by its name.
+    pub(crate) fn member<T>(
+        &self,
+        name: &str,
+        from_name: fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let text = self.text(name)?;
+        from_name(&text).ok_or_else(|| nonsense(name, &text))
+    }
+
+    /// A list of texts, stored as JSON.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        serde_json::from_str(&self.text(name)?).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn retention(&self) -> Result<Retention, StoreError> {
+        let days = |name| -> Result<Option<RetentionDays>, StoreError> {
+            let days: Option<u32> = self.0.get(name).map_err(|error| nonsense(name, error))?;
+            days.map(|days| RetentionDays::new(days).ok_or_else(|| nonsense(name, days))).transpose()
+        };
+        let pending = match (
+            days("pending_retention_days")?,
+            self.optional_time("pending_retention_at")?,
+        ) {
+            (Some(target), Some(effective_at)) => Some(PendingRetention { target, effective_at }),
+            _ => None,
+        };
+        let window =
+            days("retention_days")?.ok_or_else(|| nonsense("retention_days", "missing"))?;
+        Ok(Retention { window, pending })
+    }
+
     pub(crate) fn stamps(&self) -> Result<Stamps, StoreError> {
         Ok(Stamps {
             created_by: actor_of(&self.text("created_by")?),
@@ -77,6 +113,41 @@ impl Columns<'_> {
     pub(crate) fn public_error(&self, name: &str) -> Result<Option<PublicError>, StoreError> {
         Ok(self.optional_text(name)?.map(|text| public_error_of(&text)))
     }
+}
+
+/// Ids, names and members are stored as text.
+pub(crate) fn text(value: impl std::fmt::Display) -> SqlValue {
+    SqlValue::Text(value.to_string())
+}
+
+pub(crate) fn optional_text(value: Option<impl std::fmt::Display>) -> SqlValue {
+    value.map_or(SqlValue::Null, text)
+}
+
+pub(crate) fn time(value: Option<Timestamp>) -> SqlValue {
+    micros_of(value).map_or(SqlValue::Null, SqlValue::Integer)
+}
+
+pub(crate) fn stamps_columns(stamps: &Stamps) -> [(&'static str, SqlValue); 4] {
+    [
+        ("created_by", actor_text(&stamps.created_by).into()),
+        ("created_at", stamps.created_at.unix_micros().into()),
+        ("last_modified_by", actor_text(&stamps.last_modified_by).into()),
+        ("last_modified_at", stamps.last_modified_at.unix_micros().into()),
+    ]
+}
+
+pub(crate) fn texts(list: &[String]) -> SqlValue {
+    SqlValue::Text(serde_json::json!(list).to_string())
+}
+
+pub(crate) fn retention_columns(retention: Retention) -> [(&'static str, SqlValue); 3] {
+    let pending = retention.pending;
+    [
+        ("retention_days", retention.window.days().into()),
+        ("pending_retention_days", pending.map(|change| change.target.days()).into()),
+        ("pending_retention_at", time(pending.map(|change| change.effective_at))),
+    ]
 }
 
 pub(crate) fn nonsense(what: &str, why: impl std::fmt::Display) -> StoreError {

@@ -31,15 +31,15 @@ impl Services for SqliteTx {
             | ServiceState::RestoreLocked { since } => Some(since),
         };
         self.change_one(
-            "INSERT INTO services VALUES (:tenant, :state, :since, :reason, :controller, :owner, :by, :at, 1)
-             ON CONFLICT (tenant) DO UPDATE SET state = :state, state_since = :since, disable_reason = :reason, active_controller = :controller, app_owner_tenant = :owner,
+            "INSERT INTO services VALUES (:tenant, :state, :since, :reason, :owner, :by, :at, 1, :deleted)
+             ON CONFLICT (tenant) DO UPDATE SET state = :state, state_since = :since, disable_reason = :reason, controller_deleted_at = :deleted, app_owner_tenant = :owner,
                last_modified_by = :by, last_modified_at = :at, version = version + 1 WHERE version = :read",
             named_params! {
                 ":tenant": service.tenant.to_string(),
                 ":state": service.state.status(),
                 ":since": micros_of(since),
                 ":reason": reason_name(service.disable_reason),
-                ":controller": service.active_controller.map(|app| app.to_string()),
+                ":deleted": micros_of(service.controller_deleted_at),
                 ":owner": service.app_owner_tenant.map(|tenant| tenant.to_string()),
                 ":by": actor_text(&service.last_modified_by),
                 ":at": service.last_modified_at.unix_micros(),
@@ -76,7 +76,7 @@ fn service_of(row: &Columns<'_>) -> Result<Versioned<Service>, StoreError> {
         tenant: row.id("tenant")?,
         state,
         disable_reason: reason_of(&row.text("disable_reason")?)?,
-        active_controller: row.optional_id("active_controller")?,
+        controller_deleted_at: row.optional_time("controller_deleted_at")?,
         app_owner_tenant: row.optional_id("app_owner_tenant")?,
         last_modified_by: actor_of(&row.text("last_modified_by")?),
         last_modified_at: row.time("last_modified_at")?,

@@ -4,19 +4,26 @@
 //! [`Tx::commit`] undoes it. Writers exclude each other (SQLite) or find out at the latest when they write a
 //! [`Versioned`] row that changed since they read it ([`StoreError::Stale`]).
 
+pub mod activity;
 mod catalogue;
+mod collection;
 mod nouns;
 pub mod query;
 pub mod testsuite;
 
 use async_trait::async_trait;
+use holdfast_domain::{
+    Activity, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp,
+};
 
 pub use catalogue::{
     Catalogue, CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemGap, ItemKind,
     Publication, StagedChange,
 };
+pub use collection::{Collection, Listed, Noun, find, find_all};
 pub use nouns::{
-    Artifacts, ItemFailure, Jobs, Keys, Policies, RestorePoints, RestoreSessions, Services, Units,
+    Artifacts, ItemFailure, Jobs, Keys, Notifications, Policies, RestorePoints, RestoreSessions, Rules,
+    SearchResponse, SearchResponses, Services, Units, find_unit,
 };
 
 /// A metastore.
@@ -35,9 +42,17 @@ pub trait Tx:
     Services
     + Policies
     + Units
+    + Rules
     + RestorePoints
+    + SearchResponses
     + RestoreSessions
     + Artifacts
+    + Collection<BulkAdditionJob>
+    + Collection<BulkRestoreRequest>
+    + Collection<ExclusionUnit>
+    + Collection<ServiceApp>
+    + Collection<Activity>
+    + Notifications
     + Jobs
     + Keys
     + Catalogue
@@ -46,6 +61,9 @@ pub trait Tx:
     /// Makes the transaction durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
+
+/// A transaction, whichever backend it is of.
+pub type AnyTx = dyn Tx;
 
 /// Counts the writes of a row.
 pub type Version = i64;

@@ -2,16 +2,42 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    ArtifactId, ArtifactTally, ClaimedJob, Gap, JobId, Lease, PolicyId, ProtectionPolicy,
-    ProtectionUnit, RestoreArtifact, RestorePoint, RestorePointId, RestoreSession,
-    RestoreSessionId, Service, TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
+    Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BulkAdditionJob, BulkJobId,
+    BulkRestoreRequest, ClaimedJob, ExclusionId, ExclusionUnit, Gap, JobId, Lease, Mail,
+    NotificationsSetting, PolicyId, ProtectionPolicy, ProtectionRule, ProtectionUnit, ResourceId,
+    Retention,
+    RestoreArtifact, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, RuleId,
+    SearchResponseId, Service, ServiceApp, TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
 };
 
 use crate::query::{
-    ArtifactColumn, Filter, ListQuery, Page, PolicyColumn, RestorePointColumn,
-    RestoreSessionColumn, UnitColumn,
+    ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, ExclusionColumn,
+    PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn, UnitColumn,
 };
-use crate::{StoreError, Version, Versioned};
+use crate::{Collection, Listed, Noun, StoreError, Version, Versioned};
+
+macro_rules! nouns {
+    ($($noun:ty: $id:ty, $column:ty;)*) => {
+        $(impl Noun for $noun {
+            type Id = $id;
+            type Column = $column;
+        })*
+    };
+}
+
+nouns! {
+    Activity: ActivityId, ActivityColumn;
+    BulkAdditionJob: BulkJobId, BulkJobColumn;
+    BulkRestoreRequest: BulkJobId, BulkRestoreColumn;
+    ExclusionUnit: ExclusionId, ExclusionColumn;
+    ProtectionRule: RuleId, RuleColumn;
+    ServiceApp: AppId, ServiceAppColumn;
+    ProtectionPolicy: PolicyId, PolicyColumn;
+    ProtectionUnit: UnitId, UnitColumn;
+    RestoreArtifact: ArtifactId, ArtifactColumn;
+    RestorePoint: RestorePointId, RestorePointColumn;
+    RestoreSession: RestoreSessionId, RestoreSessionColumn;
+}
 
 #[async_trait]
 pub trait Services {
@@ -28,35 +54,14 @@ pub trait Services {
 }
 
 #[async_trait]
-pub trait Policies {
+pub trait Policies: Collection<ProtectionPolicy> {
     async fn policy(
         &mut self,
         tenant: TenantId,
         id: PolicyId,
-    ) -> Result<Option<Versioned<ProtectionPolicy>>, StoreError>;
-    async fn insert_policy(&mut self, policy: &ProtectionPolicy) -> Result<(), StoreError>;
-    async fn put_policy(
-        &mut self,
-        policy: &ProtectionPolicy,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    async fn delete_policy(
-        &mut self,
-        tenant: TenantId,
-        id: PolicyId,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    /// Own order: newest first.
-    async fn list_policies(
-        &mut self,
-        tenant: TenantId,
-        query: &ListQuery<PolicyColumn>,
-    ) -> Result<Page<ProtectionPolicy>, StoreError>;
-    async fn count_policies(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<PolicyColumn>>,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Option<Versioned<ProtectionPolicy>>, StoreError> {
+        Listed::<ProtectionPolicy>::get(self, tenant, &id).await
+    }
     /// How the policy's units stand.
     async fn tally_units(
         &mut self,
@@ -66,12 +71,14 @@ pub trait Policies {
 }
 
 #[async_trait]
-pub trait Units {
+pub trait Units: Collection<ProtectionUnit> {
     async fn unit(
         &mut self,
         tenant: TenantId,
         id: UnitId,
-    ) -> Result<Option<Versioned<ProtectionUnit>>, StoreError>;
+    ) -> Result<Option<Versioned<ProtectionUnit>>, StoreError> {
+        Listed::<ProtectionUnit>::get(self, tenant, &id).await
+    }
     /// The unit of a site, drive or mailbox, attached or not.
     async fn unit_of_resource(
         &mut self,
@@ -79,19 +86,12 @@ pub trait Units {
         workload: Workload,
         resource: &str,
     ) -> Result<Option<Versioned<ProtectionUnit>>, StoreError>;
-    async fn insert_unit(&mut self, unit: &ProtectionUnit) -> Result<(), StoreError>;
-    async fn put_unit(&mut self, unit: &ProtectionUnit, read: Version) -> Result<(), StoreError>;
-    /// Own order: newest first.
-    async fn list_units(
+    /// The units of a site collection's webs, by the collection's GUID.
+    async fn units_of_site_collection(
         &mut self,
         tenant: TenantId,
-        query: &ListQuery<UnitColumn>,
-    ) -> Result<Page<ProtectionUnit>, StoreError>;
-    async fn count_units(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<UnitColumn>>,
-    ) -> Result<u64, StoreError>;
+        collection: &str,
+    ) -> Result<Vec<Versioned<ProtectionUnit>>, StoreError>;
     /// Every unit of a policy.
     async fn units_of_policy(
         &mut self,
@@ -106,63 +106,81 @@ pub trait Units {
     ) -> Result<Vec<Versioned<ProtectionUnit>>, StoreError>;
 }
 
+/// Which units a dynamic rule holds in its policy.
 #[async_trait]
-pub trait RestorePoints {
+pub trait Rules: Collection<ProtectionRule> {
+    async fn rule_members(
+        &mut self,
+        tenant: TenantId,
+        rule: RuleId,
+    ) -> Result<Vec<UnitId>, StoreError>;
+    async fn add_rule_member(
+        &mut self,
+        tenant: TenantId,
+        rule: RuleId,
+        unit: UnitId,
+    ) -> Result<(), StoreError>;
+    /// The unit leaves the rule. Is it held by another one?
+    async fn remove_rule_member(
+        &mut self,
+        tenant: TenantId,
+        rule: RuleId,
+        unit: UnitId,
+    ) -> Result<bool, StoreError>;
+}
+
+/// The unit of a resource in whichever form it was added, attached or not: sites have two.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn find_unit(
+    tx: &mut dyn crate::Tx,
+    tenant: TenantId,
+    resource: &ResourceId,
+) -> Result<Option<Versioned<ProtectionUnit>>, StoreError> {
+    let workload = resource.workload();
+    let exact = tx.unit_of_resource(tenant, workload, &resource.to_string()).await?;
+    let (None, ResourceId::Site(site)) = (&exact, resource) else { return Ok(exact) };
+    let similar = tx.units_of_site_collection(tenant, &site.collection.to_string()).await?;
+    Ok(similar.into_iter().find(|row| {
+        ResourceId::parse(workload, &row.value.resource)
+            .is_some_and(|theirs| theirs.is_same(resource))
+    }))
+}
+
+#[async_trait]
+pub trait RestorePoints: Listed<RestorePoint> {
     async fn restore_point(
         &mut self,
         tenant: TenantId,
         id: RestorePointId,
-    ) -> Result<Option<RestorePoint>, StoreError>;
+    ) -> Result<Option<RestorePoint>, StoreError> {
+        Ok(Listed::<RestorePoint>::get(self, tenant, &id).await?.map(|row| row.value))
+    }
     async fn latest_restore_point(
         &mut self,
         tenant: TenantId,
         unit: UnitId,
     ) -> Result<Option<RestorePoint>, StoreError>;
-    /// Own order: newest first.
-    async fn list_restore_points(
+    /// Gives every point of a unit the expiry that `retention` says; how many changed.
+    async fn set_expiry(
         &mut self,
         tenant: TenantId,
-        query: &ListQuery<RestorePointColumn>,
-    ) -> Result<Page<RestorePoint>, StoreError>;
-    async fn count_restore_points(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<RestorePointColumn>>,
+        unit: UnitId,
+        retention: Retention,
     ) -> Result<u64, StoreError>;
     async fn gaps(&mut self, tenant: TenantId, id: RestorePointId) -> Result<Vec<Gap>, StoreError>;
 }
 
 #[async_trait]
-pub trait RestoreSessions {
+pub trait RestoreSessions: Collection<RestoreSession> {
     async fn restore_session(
         &mut self,
         tenant: TenantId,
         id: RestoreSessionId,
-    ) -> Result<Option<Versioned<RestoreSession>>, StoreError>;
-    async fn insert_restore_session(&mut self, session: &RestoreSession) -> Result<(), StoreError>;
-    async fn put_restore_session(
-        &mut self,
-        session: &RestoreSession,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    /// With its artifacts.
-    async fn delete_restore_session(
-        &mut self,
-        tenant: TenantId,
-        id: RestoreSessionId,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    /// Own order: newest first.
-    async fn list_restore_sessions(
-        &mut self,
-        tenant: TenantId,
-        query: &ListQuery<RestoreSessionColumn>,
-    ) -> Result<Page<RestoreSession>, StoreError>;
-    async fn count_restore_sessions(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<RestoreSessionColumn>>,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Option<Versioned<RestoreSession>>, StoreError> {
+        Listed::<RestoreSession>::get(self, tenant, &id).await
+    }
 }
 
 /// An item that a restore could not restore.
@@ -175,42 +193,21 @@ pub struct ItemFailure {
 }
 
 #[async_trait]
-pub trait Artifacts {
+pub trait Artifacts: Collection<RestoreArtifact> {
+    /// By id alone, for the engine.
+    async fn artifact_by_id(
+        &mut self,
+        tenant: TenantId,
+        id: ArtifactId,
+    ) -> Result<Option<Versioned<RestoreArtifact>>, StoreError> {
+        Listed::<RestoreArtifact>::get(self, tenant, &id).await
+    }
     async fn artifact(
         &mut self,
         tenant: TenantId,
         session: RestoreSessionId,
         id: ArtifactId,
     ) -> Result<Option<Versioned<RestoreArtifact>>, StoreError>;
-    /// By id alone, for the engine.
-    async fn artifact_by_id(
-        &mut self,
-        tenant: TenantId,
-        id: ArtifactId,
-    ) -> Result<Option<Versioned<RestoreArtifact>>, StoreError>;
-    async fn insert_artifact(&mut self, artifact: &RestoreArtifact) -> Result<(), StoreError>;
-    async fn put_artifact(
-        &mut self,
-        artifact: &RestoreArtifact,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    async fn delete_artifact(
-        &mut self,
-        tenant: TenantId,
-        id: ArtifactId,
-        read: Version,
-    ) -> Result<(), StoreError>;
-    /// Own order: oldest first.
-    async fn list_artifacts(
-        &mut self,
-        tenant: TenantId,
-        query: &ListQuery<ArtifactColumn>,
-    ) -> Result<Page<RestoreArtifact>, StoreError>;
-    async fn count_artifacts(
-        &mut self,
-        tenant: TenantId,
-        filter: Option<&Filter<ArtifactColumn>>,
-    ) -> Result<u64, StoreError>;
     /// Every artifact of a session, oldest first.
     async fn artifacts_of_session(
         &mut self,
@@ -241,6 +238,61 @@ pub trait Artifacts {
         tenant: TenantId,
         artifact: ArtifactId,
     ) -> Result<Vec<ItemFailure>, StoreError>;
+}
+
+/// An answer to a search of restore points, which a granular restore of a mailbox refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchResponse {
+    pub id: SearchResponseId,
+    pub tenant: TenantId,
+    /// The point that was found, if one was.
+    pub restore_point: Option<RestorePointId>,
+    /// The query on items, in the form of its parser; empty when none was sent.
+    pub query: String,
+    pub expires_at: Timestamp,
+}
+
+#[async_trait]
+pub trait SearchResponses {
+    async fn search_response(
+        &mut self,
+        tenant: TenantId,
+        id: SearchResponseId,
+    ) -> Result<Option<SearchResponse>, StoreError>;
+    /// Adds it, and forgets those that had expired at `now`.
+    async fn insert_search_response(
+        &mut self,
+        response: &SearchResponse,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// Who is told what, and who did what.
+#[async_trait]
+pub trait Notifications {
+    async fn notifications_setting(
+        &mut self,
+        tenant: TenantId,
+    ) -> Result<Option<NotificationsSetting>, StoreError>;
+    async fn put_notifications_setting(
+        &mut self,
+        setting: &NotificationsSetting,
+    ) -> Result<(), StoreError>;
+    /// Puts a mail into the outbox.
+    async fn post_mail(&mut self, mail: &Mail) -> Result<(), StoreError>;
+    /// The oldest mails of any tenant, with their places in the outbox.
+    async fn outbox(&mut self, limit: u32) -> Result<Vec<(i64, Mail)>, StoreError>;
+    /// The mail at that place was sent.
+    async fn remove_mail(&mut self, place: i64) -> Result<(), StoreError>;
+    /// Adds a record for good.
+    async fn add_audit_record(&mut self, record: &AuditRecord) -> Result<(), StoreError>;
+    /// A tenant's records after `place`, oldest first, each with its place.
+    async fn audit_records(
+        &mut self,
+        tenant: TenantId,
+        place: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditRecord)>, StoreError>;
 }
 
 #[async_trait]

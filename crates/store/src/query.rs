@@ -126,21 +126,45 @@ macro_rules! columns {
 
 columns!(
     /// Of policies. `Status` is the published one.
-    PolicyColumn { DisplayName, Status, Workload, CreatedDateTime, LastModifiedDateTime }
+    PolicyColumn { DisplayName, Status, Workload, Mode, CreatedDateTime, LastModifiedDateTime }
 );
 columns!(
     /// Of units. `PolicyId` is null for detached ones.
-    UnitColumn { PolicyId, Status, Workload, Resource, Name, WebUrl, CreatedDateTime, LastModifiedDateTime }
+    UnitColumn { PolicyId, Status, Workload, Resource, Name, WebUrl, Sources, CreatedDateTime, LastModifiedDateTime }
 );
 columns!(
     /// Of restore points. `PolicyId` is the unit's present one.
-    RestorePointColumn { UnitId, PolicyId, ProtectionDateTime, ExpirationDateTime }
+    RestorePointColumn { UnitId, PolicyId, UnitWorkload, ProtectionDateTime, ExpirationDateTime }
 );
 columns!(
     /// Of restore sessions. `Status` is the published one, `failed` included.
-    RestoreSessionColumn { Status, Workload, CreatedDateTime, LastModifiedDateTime, CompletedDateTime }
+    RestoreSessionColumn { Status, Workload, Kind, PolicyId, CreatedDateTime, LastModifiedDateTime, CompletedDateTime }
 );
 columns!(
     /// Of restore artifacts.
-    ArtifactColumn { SessionId, Status, DestinationType, RestorePointId, CreatedDateTime, StartDateTime, CompletionDateTime }
+    ArtifactColumn { SessionId, Part, ItemKey, BrowseSessionId, Status, DestinationType, RestorePointId, CreatedDateTime, StartDateTime, CompletionDateTime }
+);
+columns!(
+    /// Of inclusion rules.
+    RuleColumn { PolicyId, Workload, Kind, Status, CreatedDateTime, LastModifiedDateTime }
+);
+columns!(
+    /// Of bulk addition and exclusion jobs.
+    BulkJobColumn { PolicyId, Workload, Purpose, DisplayName, Status, CreatedDateTime, LastModifiedDateTime }
+);
+columns!(
+    /// Of exclusion units.
+    ExclusionColumn { PolicyId, Workload, Resource, CreatedDateTime, LastModifiedDateTime }
+);
+columns!(
+    /// Of bulk restore requests.
+    BulkRestoreColumn { SessionId, Workload, DisplayName, Status, CreatedDateTime, LastModifiedDateTime }
+);
+columns!(
+    /// Of controller applications.
+    ServiceAppColumn { Status, RegistrationDateTime, EffectiveDateTime, LastModifiedDateTime }
+);
+columns!(
+    /// Of the activity log.
+    ActivityColumn { Operation, Result, Workload, PerformedBy, EventDateTime }
 );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_domain::{
-    Actor, ArtifactId, ArtifactState, DestinationType, DriveId, Entropy, Identity, ItemId, JobId,
+    Actor, ArtifactId, ArtifactPart, ArtifactState, DestinationType, DriveId, Entropy, Identity, ItemId, JobId,
     Lease, PolicyGoal, PolicyId, PolicyState, ProtectionPolicy, ProtectionUnit, RestoreArtifact,
     RestoreOutcome, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, RestoreState,
     SeededEntropy, Stamps, TenantId, Timestamp, UnitId, UnitState, Work, Workload,
@@ -14,7 +14,7 @@ use crate::query::{
     RestoreSessionColumn, TextMatch, Value,
 };
 use crate::{
-    CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemKind, Publication, StagedChange,
+    CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemKind, Listed, Publication, StagedChange,
     Store, StoreError, Tx,
 };
 
@@ -51,41 +51,34 @@ fn tenant(number: u8) -> TenantId {
 }
 
 fn policy(entropy: &dyn Entropy, seconds: i64, name: &str) -> ProtectionPolicy {
-    ProtectionPolicy {
-        id: PolicyId::random(entropy),
-        tenant: tenant(1),
-        workload: Workload::SharePoint,
-        display_name: name.to_owned(),
-        state: PolicyState::Updating { towards: PolicyGoal::Active },
-        stamps: stamps(seconds),
-    }
+    let id = PolicyId::random(entropy);
+    let policy = ProtectionPolicy::new(
+        id,
+        tenant(1),
+        Workload::SharePoint,
+        name.to_owned(),
+        stamps(seconds),
+    );
+    ProtectionPolicy { state: PolicyState::Updating { towards: PolicyGoal::Active }, ..policy }
 }
 
 fn unit(entropy: &dyn Entropy, resource: &str) -> ProtectionUnit {
+    let id = UnitId::random(entropy);
+    let resource = resource.to_owned();
+    let unit =
+        ProtectionUnit::detached(id, tenant(1), Workload::SharePoint, resource, stamps(0));
     ProtectionUnit {
-        id: UnitId::random(entropy),
-        tenant: tenant(1),
-        workload: Workload::SharePoint,
-        resource: resource.to_owned(),
-        policy: None,
         state: UnitState::Protected,
         name: Some("Marketing".to_owned()),
-        web_url: None,
-        error: None,
         next_backup_at: Some(at(600)),
-        stamps: stamps(0),
+        ..unit
     }
 }
 
 fn session(entropy: &dyn Entropy, state: RestoreState) -> RestoreSession {
-    RestoreSession {
-        id: RestoreSessionId::random(entropy),
-        tenant: tenant(1),
-        workload: Workload::SharePoint,
-        state,
-        error: None,
-        stamps: stamps(0),
-    }
+    let id = RestoreSessionId::random(entropy);
+    let draft = RestoreSession::draft(id, tenant(1), Workload::SharePoint, stamps(0));
+    RestoreSession { state, ..draft }
 }
 
 fn artifact(
@@ -94,17 +87,15 @@ fn artifact(
     unit: UnitId,
     state: ArtifactState,
 ) -> RestoreArtifact {
-    RestoreArtifact {
-        id: ArtifactId::random(entropy),
-        tenant: session.tenant,
-        session: session.id,
-        restore_point: RestorePointId::new(unit, at(1)),
-        destination: DestinationType::InPlace,
-        state,
-        error: None,
-        restored: None,
-        created_at: at(2),
-    }
+    let added = RestoreArtifact::added(
+        ArtifactId::random(entropy),
+        session,
+        RestorePointId::new(unit, at(1)),
+        ArtifactPart::Whole,
+        DestinationType::InPlace,
+        at(2),
+    );
+    RestoreArtifact { state, ..added }
 }
 
 fn point(unit: &ProtectionUnit, seconds: i64) -> RestorePoint {
@@ -177,7 +168,7 @@ async fn claim(tx: &mut dyn Tx, seconds: i64) -> Option<(Work, Lease)> {
 async fn published_unit(store: &dyn Store, entropy: &dyn Entropy) -> (ProtectionUnit, Lease) {
     let unit = unit(entropy, "site");
     let mut tx = begin(store).await;
-    tx.insert_unit(&unit).await.expect("inserts");
+    tx.insert(&unit).await.expect("inserts");
     tx.enqueue(unit.tenant, JobId::random(entropy), Work::BackUpUnit { unit: unit.id }, at(0))
         .await
         .expect("enqueues");
@@ -202,10 +193,10 @@ pub async fn rolls_back_unless_committed(store: &dyn Store) {
     let kept = policy(&entropy, 0, "kept");
     let dropped = policy(&entropy, 0, "dropped");
     let mut tx = begin(store).await;
-    tx.insert_policy(&kept).await.expect("inserts");
+    tx.insert(&kept).await.expect("inserts");
     tx.commit().await.expect("commits");
     let mut tx = begin(store).await;
-    tx.insert_policy(&dropped).await.expect("inserts");
+    tx.insert(&dropped).await.expect("inserts");
     drop(tx);
     let mut tx = store.read().await.expect("reads");
     assert_eq!(
@@ -218,13 +209,13 @@ pub async fn rolls_back_unless_committed(store: &dyn Store) {
 pub async fn stale_write_is_refused(store: &dyn Store) {
     let mut policy = policy(&SeededEntropy::new(1), 0, "first");
     let mut tx = begin(store).await;
-    tx.insert_policy(&policy).await.expect("inserts");
+    tx.insert(&policy).await.expect("inserts");
     let read = tx.policy(policy.tenant, policy.id).await.expect("reads").expect("is there").version;
     policy.display_name = "second".to_owned();
-    tx.put_policy(&policy, read).await.expect("writes");
-    assert!(matches!(tx.put_policy(&policy, read).await, Err(StoreError::Stale)));
+    tx.put(&policy, read).await.expect("writes");
+    assert!(matches!(tx.put(&policy, read).await, Err(StoreError::Stale)));
     assert!(matches!(
-        tx.delete_policy(policy.tenant, policy.id, read).await,
+        tx.delete(&policy, read).await,
         Err(StoreError::Stale)
     ));
 }
@@ -236,10 +227,10 @@ pub async fn tenants_are_apart(store: &dyn Store) {
     let session = session(&entropy, RestoreState::Draft);
     let artifact = artifact(&entropy, &session, unit.id, ArtifactState::Added);
     let mut tx = begin(store).await;
-    tx.insert_policy(&policy).await.expect("inserts");
-    tx.insert_unit(&unit).await.expect("inserts");
-    tx.insert_restore_session(&session).await.expect("inserts");
-    tx.insert_artifact(&artifact).await.expect("inserts");
+    tx.insert(&policy).await.expect("inserts");
+    tx.insert(&unit).await.expect("inserts");
+    tx.insert(&session).await.expect("inserts");
+    tx.insert(&artifact).await.expect("inserts");
     let other = tenant(2);
     assert_eq!(tx.policy(other, policy.id).await.expect("reads"), None);
     assert_eq!(tx.unit(other, unit.id).await.expect("reads"), None);
@@ -250,16 +241,16 @@ pub async fn tenants_are_apart(store: &dyn Store) {
     assert_eq!(tx.restore_session(other, session.id).await.expect("reads"), None);
     assert_eq!(tx.artifact(other, session.id, artifact.id).await.expect("reads"), None);
     assert_eq!(tx.artifact_by_id(other, artifact.id).await.expect("reads"), None);
-    assert_eq!(tx.count_policies(other, None).await.expect("counts"), 0);
+    assert_eq!(Listed::<ProtectionPolicy>::count(&mut *tx, other, None).await.expect("counts"), 0);
     assert_eq!(
-        tx.list_restore_sessions(other, &ListQuery::first(10, None)).await.expect("lists").rows,
+        Listed::<RestoreSession>::list(&mut *tx, other, &ListQuery::first(10, None)).await.expect("lists").rows,
         vec![]
     );
     assert!(matches!(
-        tx.put_policy(&ProtectionPolicy { tenant: other, ..policy.clone() }, 1).await,
+        tx.put(&ProtectionPolicy { tenant: other, ..policy.clone() }, 1).await,
         Err(StoreError::Stale)
     ));
-    assert_eq!(tx.count_policies(tenant(1), None).await.expect("counts"), 1);
+    assert_eq!(Listed::<ProtectionPolicy>::count(&mut *tx, tenant(1), None).await.expect("counts"), 1);
 }
 
 pub async fn pages_hold_while_rows_are_added(store: &dyn Store) {
@@ -267,7 +258,7 @@ pub async fn pages_hold_while_rows_are_added(store: &dyn Store) {
     let mut tx = begin(store).await;
     for number in 0..7 {
         // Pairs of equal times: the id must break the tie.
-        tx.insert_policy(&policy(&entropy, number / 2, &format!("policy {number}")))
+        tx.insert(&policy(&entropy, number / 2, &format!("policy {number}")))
             .await
             .expect("inserts");
     }
@@ -292,9 +283,9 @@ pub async fn pages_hold_while_rows_are_added(store: &dyn Store) {
         };
         let mut seen = Vec::new();
         loop {
-            let page = tx.list_policies(tenant(1), &query).await.expect("lists");
+            let page = Listed::<ProtectionPolicy>::list(&mut *tx, tenant(1), &query).await.expect("lists");
             seen.extend(page.rows.into_iter().map(|policy| policy.id));
-            tx.insert_policy(&policy(&entropy, 100, "newcomer")).await.expect("inserts");
+            tx.insert(&policy(&entropy, 100, "newcomer")).await.expect("inserts");
             query.after = page.next;
             if query.after.is_none() {
                 break;
@@ -311,7 +302,7 @@ pub async fn filters_compare_as_odata_does(store: &dyn Store) {
     let entropy = SeededEntropy::new(1);
     let mut tx = begin(store).await;
     for (seconds, name) in [(0, "Écoles"), (1, "100% percent_"), (2, "Sales")] {
-        tx.insert_policy(&policy(&entropy, seconds, name)).await.expect("inserts");
+        tx.insert(&policy(&entropy, seconds, name)).await.expect("inserts");
     }
     let mut cases: Vec<(Filter<PolicyColumn>, u64)> = vec![
         (Filter::Text(PolicyColumn::DisplayName, TextMatch::Contains, "éco".to_owned()), 1),
@@ -350,27 +341,27 @@ pub async fn filters_compare_as_odata_does(store: &dyn Store) {
     cases.push((cases[0].0.clone().and(cases[9].0.clone()), 0));
     for (filter, expected) in cases {
         assert_eq!(
-            tx.count_policies(tenant(1), Some(&filter)).await.expect("counts"),
+            Listed::<ProtectionPolicy>::count(&mut *tx, tenant(1), Some(&filter)).await.expect("counts"),
             expected,
             "{filter:?}"
         );
     }
     // Null is less than nothing, and not less than nothing: both comparisons are false, so the negation is true.
-    tx.insert_restore_session(&session(&entropy, RestoreState::Draft)).await.expect("inserts");
+    tx.insert(&session(&entropy, RestoreState::Draft)).await.expect("inserts");
     let ended_before = Filter::Compare(
         RestoreSessionColumn::CompletedDateTime,
         Comparison::Less,
         Value::Time(at(0)),
     );
-    assert_eq!(tx.count_restore_sessions(tenant(1), Some(&ended_before)).await.expect("counts"), 0);
+    assert_eq!(Listed::<RestoreSession>::count(&mut *tx, tenant(1), Some(&ended_before)).await.expect("counts"), 0);
     assert_eq!(
-        tx.count_restore_sessions(tenant(1), Some(&Filter::Not(Box::new(ended_before))))
+        Listed::<RestoreSession>::count(&mut *tx, tenant(1), Some(&Filter::Not(Box::new(ended_before))))
             .await
             .expect("counts"),
         1
     );
     assert_eq!(
-        tx.count_restore_sessions(
+        Listed::<RestoreSession>::count(&mut *tx, 
             tenant(1),
             Some(&Filter::Compare(
                 RestoreSessionColumn::CompletedDateTime,
@@ -397,11 +388,11 @@ pub async fn sessions_keep_their_states(store: &dyn Store) {
         ended(RestoreOutcome::Failed),
     ] {
         let session = session(&entropy, state);
-        tx.insert_restore_session(&session).await.expect("inserts");
+        tx.insert(&session).await.expect("inserts");
         let found =
             tx.restore_session(session.tenant, session.id).await.expect("reads").expect("is there");
         assert_eq!(found.value, session);
-        tx.put_restore_session(&session, found.version).await.expect("writes");
+        tx.put(&session, found.version).await.expect("writes");
         assert_eq!(
             tx.restore_session(session.tenant, session.id)
                 .await
@@ -418,7 +409,7 @@ pub async fn artifacts_are_tallied(store: &dyn Store) {
     let session = session(&entropy, RestoreState::Draft);
     let unit = UnitId::random(&entropy);
     let mut tx = begin(store).await;
-    tx.insert_restore_session(&session).await.expect("inserts");
+    tx.insert(&session).await.expect("inserts");
     for state in [
         ArtifactState::Added,
         ArtifactState::Scheduling,
@@ -428,7 +419,7 @@ pub async fn artifacts_are_tallied(store: &dyn Store) {
         ArtifactState::Failed { started_at: None, ended_at: at(6) },
     ] {
         let artifact = artifact(&entropy, &session, unit, state);
-        tx.insert_artifact(&artifact).await.expect("inserts");
+        tx.insert(&artifact).await.expect("inserts");
         let found = tx
             .artifact(session.tenant, session.id, artifact.id)
             .await
@@ -453,7 +444,7 @@ pub async fn artifacts_are_tallied(store: &dyn Store) {
         .expect("reads")
         .expect("is there")
         .version;
-    tx.delete_restore_session(session.tenant, session.id, read).await.expect("deletes");
+    tx.delete(&session, read).await.expect("deletes");
     assert_eq!(tx.artifacts_of_session(session.tenant, session.id).await.expect("reads"), vec![]);
 }
 
@@ -566,11 +557,11 @@ pub async fn due_units_are_found(store: &dyn Store) {
     let entropy = SeededEntropy::new(1);
     let due = unit(&entropy, "due");
     let mut tx = begin(store).await;
-    tx.insert_unit(&due).await.expect("inserts");
-    tx.insert_unit(&ProtectionUnit { next_backup_at: Some(at(601)), ..unit(&entropy, "later") })
+    tx.insert(&due).await.expect("inserts");
+    tx.insert(&ProtectionUnit { next_backup_at: Some(at(601)), ..unit(&entropy, "later") })
         .await
         .expect("inserts");
-    tx.insert_unit(&ProtectionUnit {
+    tx.insert(&ProtectionUnit {
         state: UnitState::Unprotected,
         ..unit(&entropy, "unprotected")
     })
@@ -617,8 +608,7 @@ pub async fn publishing_is_all_at_once(store: &dyn Store) {
     assert_eq!(tx.published_item(unit.id, &drive(), &ItemId::new("a")).await.expect("reads"), None);
     assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (1, 8));
     assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 0);
-    let points = tx
-        .list_restore_points(
+    let points = Listed::<RestorePoint>::list(&mut *tx, 
             unit.tenant,
             &ListQuery::first(
                 10,

@@ -60,7 +60,7 @@ impl Harness {
                 for row in rows {
                     let mut artifact = row.value;
                     artifact.state = artifact.state.scheduled().expect("scheduling");
-                    tx.put_artifact(&artifact, row.version).await.expect("works");
+                    tx.put(&artifact, row.version).await.expect("works");
                     let unit = artifact.restore_point.unit();
                     let work = Work::RestoreArtifact { artifact: artifact.id, unit };
                     let id = JobId::random(&*self.entropy);
@@ -70,7 +70,7 @@ impl Harness {
                 let row = row.expect("it exists");
                 let mut session = row.value;
                 session.state = session.state.start(self.clock.now()).expect("activating");
-                tx.put_restore_session(&session, row.version).await.expect("works");
+                tx.put(&session, row.version).await.expect("works");
             }
             Work::RestoreArtifact { artifact, .. } => {
                 let now = self.clock.now();
@@ -84,13 +84,13 @@ impl Harness {
                     name: "Restored".to_owned(),
                     web_url: "https://contoso.sharepoint.com/sites/restoredR0".to_owned(),
                 });
-                tx.put_artifact(&artifact, row.version).await.expect("works");
+                tx.put(&artifact, row.version).await.expect("works");
                 let tally = tx.tally_artifacts(job.tenant, artifact.session).await.expect("works");
                 let row = tx.restore_session(job.tenant, artifact.session).await.expect("works");
                 let row = row.expect("it exists");
                 let mut session = row.value;
                 session.state = session.state.settle(tally, now).expect("active");
-                tx.put_restore_session(&session, row.version).await.expect("works");
+                tx.put(&session, row.version).await.expect("works");
             }
         }
     }
@@ -136,13 +136,13 @@ impl Harness {
             | Work::ActivateRestoreSession { .. }
             | Work::RestoreArtifact { .. } => unreachable!("these move no unit"),
         }
-        tx.put_unit(&unit, row.version).await.expect("works");
+        tx.put(&unit, row.version).await.expect("works");
         if let Some(policy) = policy {
             let tally = tx.tally_units(job.tenant, policy).await.expect("works");
             if let Some(row) = tx.policy(job.tenant, policy).await.expect("works") {
                 let mut policy = row.value;
                 policy.state = policy.state.settle(tally).expect("it settles");
-                tx.put_policy(&policy, row.version).await.expect("works");
+                tx.put(&policy, row.version).await.expect("works");
             }
         }
     }

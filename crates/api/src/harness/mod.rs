@@ -270,7 +270,7 @@ impl Harness {
         let row = tx.restore_session(tenant, id).await.expect("works").expect("it exists");
         let mut session = row.value;
         session.state = state;
-        tx.put_restore_session(&session, row.version).await.expect("the store works");
+        tx.put(&session, row.version).await.expect("the store works");
         tx.commit().await.expect("the store works");
     }
 }

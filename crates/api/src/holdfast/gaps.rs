@@ -11,7 +11,7 @@ use crate::restore_points;
 pub(crate) async fn list_gaps(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let mut tx = call.read().await?;
-    let point = restore_points::get::load(&mut *tx, &call).await?;
+    let point = restore_points::load(&mut *tx, &call).await?;
     let gaps = tx.gaps(call.caller.tenant, point.id).await?;
     Ok(list(
         gaps.into_iter()

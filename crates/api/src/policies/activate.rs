@@ -1,7 +1,7 @@
 //! `POST /solutions/backupRestore/protectionPolicies/{id}/activate` (`protectionPolicyBase: activate`)
 
 use axum::http::StatusCode;
-use holdfast_domain::{UnitState, Work};
+use holdfast_domain::{ActivityOperation, ProtectionMode, UnitState, Work};
 use holdfast_graph_model::ErrorCode;
 
 use super::create::require_room_for_active_policy;
@@ -9,6 +9,7 @@ use super::{entity, load, unit_changes};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::problem::Problem;
+use crate::rules;
 
 /// Every unit goes to `protectRequested`. A policy without units is active at once.
 pub(crate) async fn activate_policy(call: Call) -> Result<Answer, Problem> {
@@ -35,13 +36,18 @@ pub(crate) async fn activate_policy(call: Call) -> Result<Answer, Problem> {
         unit.state = unit_state;
         unit.error = None;
         unit.stamps.touch(call.caller.actor.clone(), call.now());
-        tx.put_unit(&unit, unit_row.version).await?;
+        tx.put(&unit, unit_row.version).await?;
         tx.enqueue_work(Work::ProtectUnit { unit: unit.id }).await?;
     }
     policy.state = unit_changes::settle(&mut tx, &policy, state).await?;
+    rules::apply_dynamic(&mut tx, &policy).await?;
+    if policy.mode == ProtectionMode::FullService {
+        tx.enqueue_work(Work::ProtectWorkload { policy: policy.id }).await?;
+    }
+    tx.log_policy(&policy, ActivityOperation::BackupPolicyActivated, None).await?;
     policy.stamps.touch(call.caller.actor.clone(), call.now());
-    tx.put_policy(&policy, row.version).await?;
+    tx.put(&policy, row.version).await?;
     tx.commit().await?;
     let url = call.url(&format!("/protectionPolicies('{}')", policy.id));
-    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &policy, None)).located_at(url))
+    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &policy)).located_at(url))
 }

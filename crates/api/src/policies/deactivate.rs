@@ -1,7 +1,7 @@
 //! `POST /solutions/backupRestore/protectionPolicies/{id}/deactivate` (`protectionPolicyBase: deactivate`)
 
 use axum::http::StatusCode;
-use holdfast_domain::{UnitState, Work};
+use holdfast_domain::{ActivityOperation, UnitState, Work};
 use holdfast_graph_model::ErrorCode;
 
 use super::{entity, load, unit_changes};
@@ -28,15 +28,16 @@ pub(crate) async fn deactivate_policy(call: Call) -> Result<Answer, Problem> {
         }
         unit.state = unit_state;
         unit.stamps.touch(call.caller.actor.clone(), call.now());
-        tx.put_unit(&unit, unit_row.version).await?;
+        tx.put(&unit, unit_row.version).await?;
         if unit.state == UnitState::UnprotectRequested {
             tx.enqueue_work(Work::UnprotectUnit { unit: unit.id }).await?;
         }
     }
     policy.state = unit_changes::settle(&mut tx, &policy, state).await?;
+    tx.log_policy(&policy, ActivityOperation::BackupPolicyPaused, None).await?;
     policy.stamps.touch(call.caller.actor.clone(), call.now());
-    tx.put_policy(&policy, row.version).await?;
+    tx.put(&policy, row.version).await?;
     tx.commit().await?;
     let url = call.url(&format!("/protectionPolicies('{}')", policy.id));
-    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &policy, None)).located_at(url))
+    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &policy)).located_at(url))
 }

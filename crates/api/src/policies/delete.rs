@@ -1,11 +1,15 @@
 //! `DELETE /solutions/backupRestore/protectionPolicies/{id}` and the same on `sharePointProtectionPolicies`
 
-use holdfast_domain::Workload;
+use holdfast_domain::{
+    BulkAdditionJob, ExclusionUnit, ProtectionPolicy, ProtectionRule, TenantId, Workload,
+};
 use holdfast_graph_model::ErrorCode;
+use holdfast_store::query::{BulkJobColumn, ExclusionColumn, Filter, RuleColumn};
+use holdfast_store::{Collection, Noun, find, find_all};
 
 use super::load;
 use crate::answer::Answer;
-use crate::call::Call;
+use crate::call::{Call, Writing};
 use crate::problem::Problem;
 
 /// Only inactive policies can be deleted. Their units become detached: their restore points stay until they expire.
@@ -21,13 +25,43 @@ pub(crate) async fn delete_policy(
     row.value.state.delete().map_err(|error| refuse("policy", error))?;
     for unit_row in tx.units_of_policy(row.value.tenant, row.value.id).await? {
         let mut unit = unit_row.value;
-        unit.state = unit.state.detach().map_err(|error| refuse("unit", error))?;
-        unit.policy = None;
-        unit.next_backup_at = None;
+        let state = unit.state.detach().map_err(|error| refuse("unit", error))?;
+        unit.leave(state);
         unit.stamps.touch(call.caller.actor.clone(), call.now());
-        tx.put_unit(&unit, unit_row.version).await?;
+        tx.put(&unit, unit_row.version).await?;
     }
-    tx.delete_policy(row.value.tenant, row.value.id, row.version).await?;
+    delete_parts(&mut tx, &row.value).await?;
+    tx.delete(&row.value, row.version).await?;
     tx.commit().await?;
     Ok(Answer::no_content())
+}
+
+/// Its rules, jobs and exclusion units go with it.
+async fn delete_parts(tx: &mut Writing, policy: &ProtectionPolicy) -> Result<(), Problem> {
+    let (tenant, id) = (policy.tenant, policy.id.to_string());
+    let of = Filter::equal(RuleColumn::PolicyId, id.clone());
+    for rule in find_all::<ProtectionRule>(&mut **tx, tenant, of).await? {
+        delete_one::<ProtectionRule>(&mut **tx, tenant, &rule, &rule.id).await?;
+    }
+    let of = Filter::equal(BulkJobColumn::PolicyId, id.clone());
+    for job in find_all::<BulkAdditionJob>(&mut **tx, tenant, of).await? {
+        delete_one::<BulkAdditionJob>(&mut **tx, tenant, &job, &job.id).await?;
+    }
+    let of = Filter::equal(ExclusionColumn::PolicyId, id);
+    for unit in find_all::<ExclusionUnit>(&mut **tx, tenant, of).await? {
+        delete_one::<ExclusionUnit>(&mut **tx, tenant, &unit, &unit.id).await?;
+    }
+    Ok(())
+}
+
+async fn delete_one<T: Noun>(
+    tx: &mut dyn Collection<T>,
+    tenant: TenantId,
+    noun: &T,
+    id: &T::Id,
+) -> Result<(), Problem> {
+    if let Some(row) = find(tx, tenant, id).await? {
+        tx.delete(noun, row.version).await?;
+    }
+    Ok(())
 }

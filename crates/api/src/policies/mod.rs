@@ -4,25 +4,34 @@ pub(crate) mod activate;
 pub(crate) mod create;
 pub(crate) mod deactivate;
 pub(crate) mod delete;
-pub(crate) mod get;
-pub(crate) mod list;
-mod site_id;
 mod unit_changes;
 pub(crate) mod update;
 
+use async_trait::async_trait;
 use holdfast_domain::limits::POLICY_NAME_CHARACTERS;
-use holdfast_domain::{PolicyId, ProtectionPolicy, Workload};
-use holdfast_graph_model::wire::{ArtifactCount, RetentionSetting};
-use holdfast_graph_model::{ErrorCode, wire};
-use holdfast_store::query::{Filter, UnitColumn};
-use holdfast_store::{Tx, Versioned};
+use holdfast_domain::{ProtectionMode, ProtectionPolicy, ProtectionUnit, RetentionDays, Workload};
+use holdfast_graph_model::evolvable::ProtectionPolicyStatus;
+use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::{ErrorCode, Evolvable};
+use holdfast_store::query::{Filter, PolicyColumn, UnitColumn};
+use holdfast_store::{Listed, AnyTx, Versioned};
 use serde_json::{Map, Value, json};
 
-use crate::answer::object;
+pub(crate) use unit_changes::{read_resource, refuse_duplicates};
+pub(crate) use update::{not_removed, read_removal};
+
+use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
+use crate::caller::Caller;
+use crate::collection::{self, At, PlaceColumns, Resource, expanded};
+use crate::exclusions::Exclusions;
 use crate::extract::JsonObject;
+use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
+use crate::rules::Rules;
+use crate::units::Units;
+use crate::workload::Wording;
 
 /// Properties that the service sets; clients that send a whole policy back send them too.
 const SERVER_SET: [&str; 8] = [
@@ -36,46 +45,126 @@ const SERVER_SET: [&str; 8] = [
     "offboardRequestedDateTime",
 ];
 
+/// See [`Resource`].
+pub(crate) struct Policies;
+
+#[async_trait]
+impl Resource for Policies {
+    type Noun = ProtectionPolicy;
+
+    const BASE: &'static str = "protectionPolicyBase";
+    const MALFORMED: ErrorCode = ErrorCode::InvalidPolicyId;
+    const NOT_FOUND: ErrorCode = ErrorCode::PolicyNotFound;
+    const WORD: &'static str = "policy";
+    const EXPANDABLE: &'static [&'static str] = &[
+        "siteProtectionUnits",
+        "driveProtectionUnits",
+        "mailboxProtectionUnits",
+        "siteInclusionRules",
+        "driveInclusionRules",
+        "mailboxInclusionRules",
+        "siteProtectionUnitsBulkAdditionJobs",
+        "driveProtectionUnitsBulkAdditionJobs",
+        "mailboxProtectionUnitsBulkAdditionJobs",
+        "siteExclusionUnits",
+        "driveExclusionUnits",
+        "mailboxExclusionUnits",
+        "siteExclusionUnitsBulkAdditionJobs",
+        "driveExclusionUnitsBulkAdditionJobs",
+        "mailboxExclusionUnitsBulkAdditionJobs",
+    ];
+    const PLACE_COLUMNS: PlaceColumns<PolicyColumn> =
+        PlaceColumns { workload: Some(PolicyColumn::Workload), parent: None };
+
+    fn segment(at: At) -> String {
+        at.workload().map_or_else(|| "protectionPolicies".to_owned(), Wording::policies)
+    }
+
+    fn field(name: &str, _caller: &Caller) -> Option<Field<PolicyColumn>> {
+        let (column, kind) = match name {
+            "id" => (PolicyColumn::Id, FieldKind::Id),
+            "displayName" => (PolicyColumn::DisplayName, FieldKind::Text),
+            "status" => (
+                PolicyColumn::Status,
+                FieldKind::Member(|text| ProtectionPolicyStatus::from_name(text).is_some()),
+            ),
+            "protectionMode" => (
+                PolicyColumn::Mode,
+                FieldKind::Member(|text| ProtectionMode::from_name(text).is_some()),
+            ),
+            "createdDateTime" => (PolicyColumn::CreatedDateTime, FieldKind::Time),
+            "lastModifiedDateTime" => (PolicyColumn::LastModifiedDateTime, FieldKind::Time),
+            _ => return None,
+        };
+        Some(Field { column, kind })
+    }
+
+    fn place(policy: &ProtectionPolicy) -> (Option<Workload>, Option<String>) {
+        (Some(policy.workload), None)
+    }
+
+    async fn shown(
+        policy: &ProtectionPolicy,
+        tx: &mut AnyTx,
+        call: &Call,
+        options: &QueryOptions,
+    ) -> Result<Map<String, Value>, Problem> {
+        let mut body = render::policy(policy, call);
+        // The count costs a scan of the policy's units: only when it is asked for by name.
+        let selected = options.select.iter().flatten();
+        if selected.into_iter().any(|name| name == "protectionPolicyArtifactCount") {
+            let count = artifact_count(tx, policy).await?;
+            body.insert("protectionPolicyArtifactCount".to_owned(), count);
+        }
+        let (workload, id) = (policy.workload, policy.id.to_string());
+        for expand in &options.expand {
+            let name = expand.property.as_str();
+            let at = At::In(workload);
+            let parts = if name == Units::segment(at) {
+                expanded::<Units>(tx, call, workload, &id, expand).await?
+            } else if name == Rules::segment(at) {
+                expanded::<Rules>(tx, call, workload, &id, expand).await?
+            } else if name == AdditionJobs::segment(at) {
+                expanded::<AdditionJobs>(tx, call, workload, &id, expand).await?
+            } else if name == Exclusions::segment(at) {
+                expanded::<Exclusions>(tx, call, workload, &id, expand).await?
+            } else if name == ExclusionJobs::segment(at) {
+                expanded::<ExclusionJobs>(tx, call, workload, &id, expand).await?
+            } else {
+                // A collection of another type's: this policy has none.
+                continue;
+            };
+            body.insert(name.to_owned(), parts);
+        }
+        Ok(body)
+    }
+}
+
 /// The policy of the path's first key; `workload` is that of a typed collection.
 pub(crate) async fn load(
-    tx: &mut dyn Tx,
+    tx: &mut AnyTx,
     call: &Call,
     workload: Option<Workload>,
 ) -> Result<Versioned<ProtectionPolicy>, Problem> {
-    let id: PolicyId = call.key(0, ErrorCode::InvalidPolicyId)?;
-    tx.policy(call.caller.tenant, id)
-        .await?
-        .filter(|row| workload.is_none_or(|wanted| row.value.workload == wanted))
-        .ok_or_else(|| {
-            Problem::new(ErrorCode::PolicyNotFound, format!("There is no policy with the id {id}."))
-        })
+    collection::load_in::<Policies>(tx, call, workload.map_or(At::All, At::Of), None).await
 }
 
-/// How the policy's units stand, for `protectionPolicyArtifactCount`.
-async fn artifact_count(
-    tx: &mut dyn Tx,
-    policy: &ProtectionPolicy,
-) -> Result<ArtifactCount, Problem> {
+/// How the policy's units stand: `protectionPolicyArtifactCount`.
+async fn artifact_count(tx: &mut AnyTx, policy: &ProtectionPolicy) -> Result<Value, Problem> {
     let tally = tx.tally_units(policy.tenant, policy.id).await?;
     let in_policy = Filter::equal(UnitColumn::PolicyId, policy.id.to_string());
-    let total = tx.count_units(policy.tenant, Some(&in_policy)).await?;
-    Ok(ArtifactCount {
-        total,
-        completed: tally.protected,
-        in_progress: tally.on_the_way,
-        failed: tally.failed,
-    })
+    let total = Listed::<ProtectionUnit>::count(tx, policy.tenant, Some(&in_policy)).await?;
+    Ok(json!({
+        "total": total,
+        "completed": tally.protected,
+        "inProgress": tally.on_the_way,
+        "failed": tally.failed,
+    }))
 }
 
 /// One policy with its context.
-fn entity(
-    call: &Call,
-    policy: &ProtectionPolicy,
-    count: Option<ArtifactCount>,
-) -> Map<String, Value> {
-    let mut body = object(&render::policy(policy, count, call.viewer));
-    body.insert("@odata.context".to_owned(), json!(call.context("/protectionPolicies/$entity")));
-    body
+fn entity(call: &Call, policy: &ProtectionPolicy) -> Map<String, Value> {
+    collection::entity(call, "/protectionPolicies/$entity", render::policy(policy, call))
 }
 
 /// `displayName`: 1 to 1,024 characters.
@@ -90,45 +179,54 @@ fn check_name(name: Option<String>) -> Result<String, Problem> {
         })
 }
 
-/// `retentionSettings`, which cannot be set yet: accepted only as it is. `true` when it was sent.
-fn check_retention(body: &mut JsonObject) -> Result<bool, Problem> {
-    let Some(items) = body.take_list("retentionSettings")? else { return Ok(false) };
-    let mut settings: Vec<RetentionSetting> = Vec::new();
-    for item in items {
-        let setting = serde_json::from_value(item).map_err(|_| {
-            body.refuse("retentionSettings", "must be a list of objects with interval and period")
-        })?;
-        settings.push(setting);
+/// The window that `retentionSettings` asks for. The entry for `R/P1W` sets it; that for `R/PT10M`, which clients send back as
+/// they read it, is fixed.
+fn take_retention(body: &mut JsonObject) -> Result<Option<RetentionDays>, Problem> {
+    let name = "retentionSettings";
+    let Some(items) = body.take_list(name)? else { return Ok(None) };
+    let mut window = None;
+    for (index, item) in items.into_iter().enumerate() {
+        let place = format!("{name}/{index}");
+        let mut item = JsonObject::from_value(item, place, ErrorCode::BadRequest)?;
+        let interval = item.take_text("interval")?;
+        let period = item.take_text("period")?;
+        match (interval.as_deref(), period.as_deref()) {
+            (Some("R/PT10M"), Some("P2W" | "P14D")) => {}
+            (Some("R/P1W"), Some(period)) if window.is_none() => {
+                window = Some(render::retention_of(period).ok_or_else(|| {
+                    let choices = RetentionDays::CHOICES.map(|days| format!("P{days}D"));
+                    item.refuse("period", &format!("must be one of {}", choices.join(", ")))
+                })?);
+            }
+            (Some("R/PT10M"), _) => return Err(item.refuse("period", "is P2W for R/PT10M")),
+            (Some("R/P1W"), _) => return Err(item.refuse("period", "is required, once")),
+            (_, _) => {
+                return Err(item.refuse("interval", "must be R/P1W, the interval that can be set"));
+            }
+        }
+        item.finish()?;
     }
-    let mut ours: Vec<wire::RetentionSetting> = render::retention();
-    let key = |setting: &RetentionSetting| setting.interval.clone();
-    settings.sort_by_key(key);
-    ours.sort_by_key(key);
-    if settings == ours {
-        return Ok(true);
-    }
-    Err(body.refuse(
-        "retentionSettings",
-        "cannot be set yet: R/PT10M for P2W and R/P1W for P1Y are fixed",
-    ))
+    Ok(window)
 }
 
-/// Properties of beta that are not served, refused by name.
-fn refuse_unserved(call: &Call, body: &mut JsonObject) -> Result<(), Problem> {
+/// `protectionMode` of beta.
+fn take_mode(call: &Call, body: &mut JsonObject) -> Result<Option<ProtectionMode>, Problem> {
     if !call.is_beta() {
-        return Ok(());
+        return Ok(None);
     }
-    if let Some(mode) = body.take("protectionMode")
-        && mode != json!("standard")
-    {
-        return Err(body.refuse("protectionMode", "can only be 'standard' here"));
+    let Some(text) = body.take_text("protectionMode")? else { return Ok(None) };
+    ProtectionMode::from_name(&text)
+        .map(Some)
+        .ok_or_else(|| body.refuse("protectionMode", "must be standard or fullServiceBackup"))
+}
+
+/// `billingPolicyId` of beta: nothing is billed, so that there is none to name.
+fn refuse_billing_policy(call: &Call, body: &mut JsonObject) -> Result<(), Problem> {
+    let name = "billingPolicyId";
+    match body.take_if(call.is_beta(), name) {
+        None | Some(Value::Null) => Ok(()),
+        Some(_) => Err(body.refuse(name, "cannot be set: policies have no billing policy here")),
     }
-    for name in ["billingPolicyId", "siteExclusionUnits", "siteExclusionUnits@delta"] {
-        if body.take(name).is_some_and(|value| !value.is_null()) {
-            return Err(body.refuse(name, "is not supported yet"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

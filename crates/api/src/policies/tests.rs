@@ -301,7 +301,7 @@ async fn a_hundred_active_policies_are_the_limit() {
         let row = tx.policy(tenant, id).await.expect("works").expect("it exists");
         let mut policy = row.value;
         policy.state = PolicyState::Active;
-        tx.put_policy(&policy, row.version).await.expect("works");
+        tx.put(&policy, row.version).await.expect("works");
         tx.commit().await.expect("works");
     }
     let body = json!({ "displayName": "P" });

@@ -1,154 +1,130 @@
 //! Units into policies and out of them: shared by create and update.
 
 use holdfast_domain::{
-    PolicyState, ProtectionPolicy, ProtectionUnit, Stamps, UnitId, UnitState, Work, Workload,
+    PolicyState, ProtectionPolicy, ProtectionSources, ProtectionUnit, ResourceId, Stamps, UnitId,
+    UnitState, Work, Workload,
 };
 use holdfast_graph_model::ErrorCode;
-use holdfast_store::Versioned;
-use holdfast_store::query::{Filter, ListQuery, TextMatch, UnitColumn};
+use holdfast_store::find_unit;
 use serde_json::Value;
 
-use super::site_id::SiteId;
 use crate::call::{Call, Writing};
 use crate::extract::JsonObject;
 use crate::problem::Problem;
+use crate::workload::Wording;
 
-/// Reads one unit of a request: an object with `siteId`. Properties that the service sets are passed over.
-pub(super) fn site_of(mut item: JsonObject) -> Result<SiteId, Problem> {
-    item.check_type("siteProtectionUnit")?;
-    let place = item.place("siteId");
-    let text = match item.take("siteId") {
+/// Properties of a unit that the service sets.
+const SERVER_SET: [&str; 18] = [
+    "siteName",
+    "siteWebUrl",
+    "displayName",
+    "email",
+    "mailboxType",
+    "policyId",
+    "status",
+    "protectionSources",
+    "offboardRequestedDateTime",
+    "error",
+    "backupRetentionPeriodInDays",
+    "pendingRetentionPeriodChange",
+    "billingPolicyId",
+    "id",
+    "createdBy",
+    "createdDateTime",
+    "lastModifiedBy",
+    "lastModifiedDateTime",
+];
+
+/// Reads one unit, or exclusion unit, of a request: an object with `siteId` or `directoryObjectId` (mailboxes also with `userId`,
+/// as an old page has it). Properties that the service sets are passed over.
+pub(crate) fn read_resource(
+    mut item: JsonObject,
+    workload: Workload,
+    type_name: &str,
+) -> Result<ResourceId, Problem> {
+    item.check_type(type_name)?;
+    let name = workload.resource();
+    let place = item.place(name);
+    let old = item.take_if(workload == Workload::Exchange, "userId");
+    let text = match item.take(name).or(old) {
         Some(Value::String(text)) => text,
         Some(_) | None => String::new(),
     };
-    let site = SiteId::parse(&text).ok_or_else(|| {
+    let resource = ResourceId::parse(workload, &text).ok_or_else(|| {
+        let form = match workload {
+            Workload::SharePoint => "host,siteCollectionGuid,webGuid or the site's GUID",
+            Workload::OneDrive | Workload::Exchange => "the GUID of a user",
+        };
         Problem::at(
             ErrorCode::InvalidProtectionUnitId,
             place.clone(),
-            format!("'{place}' must be host,siteCollectionGuid,webGuid or the site's GUID."),
+            format!("'{place}' must be {form}."),
         )
     })?;
-    for name in [
-        "siteName",
-        "siteWebUrl",
-        "policyId",
-        "status",
-        "protectionSources",
-        "offboardRequestedDateTime",
-        "error",
-        "createdBy",
-        "createdDateTime",
-        "lastModifiedBy",
-        "lastModifiedDateTime",
-    ] {
+    for name in SERVER_SET {
         item.take(name);
     }
     item.finish()?;
-    Ok(site)
+    Ok(resource)
 }
 
-/// Refuses a request that names a site twice.
-pub(super) fn refuse_duplicates(sites: &[SiteId]) -> Result<(), Problem> {
-    for (index, site) in sites.iter().enumerate() {
-        if sites[..index].iter().any(|earlier| earlier.is_same_site(site)) {
+/// Refuses a request that names a resource twice.
+pub(crate) fn refuse_duplicates(resources: &[ResourceId]) -> Result<(), Problem> {
+    for (index, resource) in resources.iter().enumerate() {
+        if resources[..index].iter().any(|earlier| earlier.is_same(resource)) {
             return Err(Problem::new(
                 ErrorCode::DuplicateProtectionUnitInList,
-                format!("The site {site} is named twice in the request."),
+                format!("{resource} is named twice in the request."),
             ));
         }
     }
     Ok(())
 }
 
-/// The unit of a site, in whichever form it was added, attached or not.
-async fn unit_of_site(
-    tx: &mut Writing,
-    call: &Call,
-    site: &SiteId,
-) -> Result<Option<Versioned<ProtectionUnit>>, Problem> {
-    let tenant = call.caller.tenant;
-    let exact = tx.unit_of_resource(tenant, Workload::SharePoint, &site.to_string()).await?;
-    if exact.is_some() {
-        return Ok(exact);
-    }
-    let of_sites = Filter::equal(UnitColumn::Workload, Workload::SharePoint.name());
-    let similar =
-        Filter::Text(UnitColumn::Resource, TextMatch::Contains, site.collection.to_string());
-    let query = ListQuery::first(u32::MAX >> 1, Some(of_sites.and(similar)));
-    for unit in tx.list_units(tenant, &query).await?.rows {
-        let same = SiteId::parse(&unit.resource).is_some_and(|theirs| theirs.is_same_site(site));
-        if same {
-            return Ok(tx.unit(tenant, unit.id).await?);
-        }
-    }
-    Ok(None)
-}
-
-/// Why a unit could not be added.
-pub(super) enum NotAdded {
-    /// In this policy or another one, or on its way out of one.
-    InPolicy,
-    /// Its backups are being destroyed.
-    Offboarding,
-}
-
-/// Adds a site to `policy`: its detached unit with the restore points it has, or a new one.
-pub(super) async fn add_site(
+/// Adds a resource to `policy`: its detached unit with the restore points it has, or a new one. A unit that only a rule holds in
+/// this policy becomes the hand's, too. An error is the state that forbids it.
+pub(super) async fn add_unit(
     tx: &mut Writing,
     call: &Call,
     policy: &ProtectionPolicy,
-    site: &SiteId,
-) -> Result<Result<ProtectionUnit, NotAdded>, Problem> {
+    resource: &ResourceId,
+) -> Result<Result<ProtectionUnit, UnitState>, Problem> {
     let (tenant, now) = (call.caller.tenant, call.now());
-    let protects = policy.state.protects();
-    let unit = if let Some(row) = unit_of_site(tx, call, site).await? {
-        let mut unit = row.value;
-        let Ok(state) = unit.state.attach(protects) else {
-            return Ok(Err(match unit.state {
-                UnitState::OffboardRequested { .. }
-                | UnitState::Offboarded { .. }
-                | UnitState::CancelOffboardRequested { .. } => NotAdded::Offboarding,
-                UnitState::Unprotected
-                | UnitState::ProtectRequested
-                | UnitState::Protected
-                | UnitState::UnprotectRequested
-                | UnitState::RemoveRequested
-                | UnitState::Detached => NotAdded::InPolicy,
-            }));
-        };
-        unit.state = state;
-        unit.policy = Some(policy.id);
-        unit.error = None;
-        unit.stamps.touch(call.caller.actor.clone(), now);
-        tx.put_unit(&unit, row.version).await?;
-        unit
-    } else {
-        let state = UnitState::Detached
-            .attach(protects)
-            .expect("a detached unit can be attached: see UnitState::attach");
-        let unit = ProtectionUnit {
-            id: UnitId::random(&*call.app.entropy),
-            tenant,
-            workload: Workload::SharePoint,
-            resource: site.to_string(),
-            policy: Some(policy.id),
-            state,
-            name: None,
-            web_url: None,
-            error: None,
-            next_backup_at: None,
-            stamps: Stamps::new(call.caller.actor.clone(), now),
-        };
-        tx.insert_unit(&unit).await?;
-        unit
+    let found = find_unit(&mut **tx, tenant, resource).await?;
+    let stamps = Stamps::new(call.caller.actor.clone(), now);
+    let (mut unit, read) = match found {
+        Some(row) => (row.value, Some(row.version)),
+        None => {
+            let id = UnitId::random(&*call.app.entropy);
+            let workload = resource.workload();
+            let unit =
+                ProtectionUnit::detached(id, tenant, workload, resource.to_string(), stamps);
+            (unit, None)
+        }
     };
-    if unit.state == UnitState::ProtectRequested {
+    let is_held_by_rule = unit.policy == Some(policy.id)
+        && unit.sources == ProtectionSources::DYNAMIC_RULE
+        && unit.state != UnitState::RemoveRequested;
+    if is_held_by_rule {
+        unit.sources.manual = true;
+    } else if unit.join(policy, ProtectionSources::MANUAL, now).is_err() {
+        return Ok(Err(unit.state));
+    }
+    unit.stamps.touch(call.caller.actor.clone(), now);
+    match read {
+        Some(read) => tx.put(&unit, read).await?,
+        None => tx.insert(&unit).await?,
+    }
+    if unit.state == UnitState::ProtectRequested && !is_held_by_rule {
         tx.enqueue_work(Work::ProtectUnit { unit: unit.id }).await?;
     }
     Ok(Ok(unit))
 }
 
-/// Takes a unit out of `policy`; `None` when it is not in it.
+/// Takes a unit out of `policy`; `None` when it is not in it. One that a rule holds, too, stays the rule's.
+///
+/// # Errors
+/// `ProtectionUnitActionNotAllowed` when only a rule holds it: it leaves with the rule.
 pub(super) async fn remove_unit(
     tx: &mut Writing,
     call: &Call,
@@ -161,10 +137,20 @@ pub(super) async fn remove_unit(
     };
     let mut unit = row.value;
     let Ok(state) = unit.state.request_removal() else { return Ok(None) };
-    unit.state = state;
+    if unit.sources == ProtectionSources::DYNAMIC_RULE {
+        return Err(Problem::new(
+            ErrorCode::ProtectionUnitActionNotAllowed,
+            format!("The unit {id} is protected by a dynamic rule and leaves with it only."),
+        ));
+    }
+    if unit.sources.dynamic_rule {
+        unit.sources.manual = false;
+    } else {
+        unit.state = state;
+        tx.enqueue_work(Work::RemoveUnit { unit: id }).await?;
+    }
     unit.stamps.touch(call.caller.actor.clone(), call.now());
-    tx.put_unit(&unit, row.version).await?;
-    tx.enqueue_work(Work::RemoveUnit { unit: id }).await?;
+    tx.put(&unit, row.version).await?;
     Ok(Some(unit))
 }
 

@@ -1,33 +1,37 @@
-//! `PATCH /solutions/backupRestore/sharePointProtectionPolicies/{id}` (`sharePointProtectionPolicy: update`)
+//! `PATCH /solutions/backupRestore/sharePointProtectionPolicies/{id}` and the other typed collections (`…ProtectionPolicy: update`)
 
 use holdfast_domain::limits::UNITS_PER_POLICY_REQUEST;
-use holdfast_domain::{PolicyId, UnitId, Workload};
+use holdfast_domain::{
+    ActivityOperation, PolicyId, ProtectionPolicy, ResourceId, UnitId, UnitState, Work, Workload,
+};
 use holdfast_graph_model::ErrorCode;
 use serde_json::{Map, Value, json};
 
-use super::site_id::SiteId;
-use super::unit_changes::{self, NotAdded};
-use super::{SERVER_SET, check_name, check_retention, load, refuse_unserved};
-use crate::answer::{Answer, object};
-use crate::call::Call;
+use super::unit_changes::{self, read_resource, refuse_duplicates};
+use super::{SERVER_SET, check_name, load, refuse_billing_policy, take_mode, take_retention};
+use crate::answer::Answer;
+use crate::call::{Call, Writing};
+use crate::exclusions;
 use crate::extract::JsonObject;
 use crate::problem::Problem;
 use crate::render;
-
-const DELTA: &str = "siteProtectionUnits@delta";
+use crate::units::why_not_attachable;
+use crate::workload::Wording;
 
 enum Change {
-    Add(SiteId),
+    Add(ResourceId),
     Remove(UnitId),
 }
 
-/// Answers only what was sent: `displayName` and the `@delta` collection (`spec/api.md` section 15). Entries that cannot be
-/// carried out are reported in their place; everything else fails the whole request.
-pub(crate) async fn update_share_point_policy(call: Call) -> Result<Answer, Problem> {
+/// Answers only what was sent: `displayName`, `retentionSettings` and the `@delta` collections (`spec/api.md` section 15). Entries
+/// that cannot be carried out are reported in their place; everything else fails the whole request.
+pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let id: PolicyId = call.key(0, ErrorCode::InvalidPolicyId)?;
+    let units = workload.units();
+    let delta = format!("{units}@delta");
     let mut body = call.json(ErrorCode::InvalidPatchRequest)?;
-    body.check_type("sharePointProtectionPolicy")?;
+    body.check_type(&workload.policy_type())?;
     if let Some(sent) = body.take("id")
         && sent.as_str().and_then(|text| text.parse().ok()) != Some(id)
     {
@@ -37,112 +41,152 @@ pub(crate) async fn update_share_point_policy(call: Call) -> Result<Answer, Prob
         true => Some(check_name(body.take_text("displayName")?)?),
         false => None,
     };
-    let retention_sent = check_retention(&mut body)?;
-    refuse_unserved(&call, &mut body)?;
-    if body.has("siteProtectionUnits") {
+    let window = take_retention(&mut body)?;
+    let mode = take_mode(&call, &mut body)?;
+    refuse_billing_policy(&call, &mut body)?;
+    if body.has(&units) {
         return Err(body.refuse(
-            "siteProtectionUnits",
-            &format!("cannot be replaced as a whole: send the changes as '{DELTA}'"),
+            &units,
+            &format!("cannot be replaced as a whole: send the changes as '{delta}'"),
         ));
     }
-    let items = body.take_list(DELTA)?;
+    let items = body.take_list(&delta)?;
+    let excluded = exclusions::take_delta(&call, &mut body, workload)?;
     for name in SERVER_SET {
         body.take(name);
     }
     body.finish()?;
-    if display_name.is_none() && !retention_sent && items.is_none() {
+    if display_name.is_none()
+        && window.is_none()
+        && mode.is_none()
+        && items.is_none()
+        && excluded.is_none()
+    {
         return Err(Problem::new(
             ErrorCode::InvalidPatchRequest,
-            format!("The body names nothing that can be changed: displayName or {DELTA}."),
+            format!(
+                "The body names nothing that can be changed: displayName, retentionSettings or {delta}."
+            ),
         ));
     }
-    let changes = items.map(read_changes).transpose()?;
+    let changes = items.map(|items| read_changes(items, workload)).transpose()?;
 
     let mut tx = call.write().await?;
-    let row = load(&mut *tx, &call, Some(Workload::SharePoint)).await?;
+    let row = load(&mut *tx, &call, Some(workload)).await?;
     tx.require_protection_change().await?;
     let (mut policy, version) = (row.value, row.version);
+    if mode.is_some_and(|mode| mode != policy.mode) {
+        return Err(Problem::at(
+            ErrorCode::InvalidPatchRequest,
+            "protectionMode",
+            "'protectionMode' is chosen when a policy is created, and stays.",
+        ));
+    }
     let mut answer = Map::new();
     if let Some(name) = display_name {
         answer.insert("displayName".to_owned(), json!(name));
-        policy.display_name = name;
+        let before = std::mem::replace(&mut policy.display_name, name);
+        if before != policy.display_name {
+            let renamed = ActivityOperation::BackupPolicyRenamed;
+            tx.log_policy(&policy, renamed, Some(json!({ "oldPolicyName": before }))).await?;
+        }
     }
-    if retention_sent {
-        answer.insert("retentionSettings".to_owned(), json!(render::retention()));
+    if let Some(window) = window {
+        policy.retention = policy.retention.at(call.now()).change(window, call.now());
+        answer.insert("retentionSettings".to_owned(), render::retention_settings(window));
+        change_retention(&mut tx, &call, &policy).await?;
     }
     if let Some(changes) = changes {
-        let (mut results, mut changed) = (Vec::new(), false);
-        for change in changes {
-            let content_id = call.app.entropy.uuid().to_string();
-            let (done, failed) = match change {
-                Change::Add(site) => {
-                    match unit_changes::add_site(&mut tx, &call, &policy, &site).await? {
-                        Ok(unit) => (Some(unit), None),
-                        Err(why) => (None, Some(not_added(&content_id, &site, &why))),
-                    }
-                }
-                Change::Remove(unit) => {
-                    match unit_changes::remove_unit(&mut tx, &call, &policy, unit).await? {
-                        Some(unit) => (Some(unit), None),
-                        None => (None, Some(not_removed(&content_id, unit))),
-                    }
-                }
-            };
-            if let Some(unit) = done {
-                changed = true;
-                let mut shown = object(&render::unit(&unit, call.caller.kind, call.viewer));
-                shown.remove("@odata.type");
-                results.push(Value::Object(shown));
-            }
-            results.extend(failed);
+        let results = apply(&mut tx, &call, &mut policy, changes).await?;
+        answer.insert(delta, Value::Array(results));
+    }
+    if let Some(excluded) = excluded {
+        let results = exclusions::apply(&mut tx, &call, &policy, excluded).await?;
+        answer.insert(format!("{}@delta", workload.exclusions()), Value::Array(results));
+        if policy.state.protects() {
+            tx.enqueue_work(Work::ProtectWorkload { policy: policy.id }).await?;
         }
-        if changed {
-            let state = policy.state.change_units().map_err(|error| {
-                Problem::transition(ErrorCode::PolicyActionNotAllowed, "policy", error)
-            })?;
-            policy.state = unit_changes::settle(&mut tx, &policy, state).await?;
-        }
-        answer.insert(DELTA.to_owned(), Value::Array(results));
+    }
+    if window.is_some() || answer.len() > 1 || !answer.contains_key("displayName") {
+        tx.log_policy(&policy, ActivityOperation::BackupPolicyModified, None).await?;
     }
     policy.stamps.touch(call.caller.actor.clone(), call.now());
-    tx.put_policy(&policy, version).await?;
+    tx.put(&policy, version).await?;
     tx.commit().await?;
     Ok(Answer::ok(answer))
 }
 
-fn read_changes(items: Vec<Value>) -> Result<Vec<Change>, Problem> {
+/// The window of every unit follows its policy's; the engine gives their points their expiry, now and when the grace has ended.
+async fn change_retention(
+    tx: &mut Writing,
+    call: &Call,
+    policy: &ProtectionPolicy,
+) -> Result<(), Problem> {
+    for row in tx.units_of_policy(policy.tenant, policy.id).await? {
+        let mut unit = row.value;
+        unit.retention = policy.retention;
+        tx.put(&unit, row.version).await?;
+    }
+    let work = Work::ApplyRetention { policy: policy.id };
+    let at = policy.retention.pending.map_or_else(|| call.now(), |pending| pending.effective_at);
+    tx.enqueue_work_at(work, at).await
+}
+
+async fn apply(
+    tx: &mut Writing,
+    call: &Call,
+    policy: &mut ProtectionPolicy,
+    changes: Vec<Change>,
+) -> Result<Vec<Value>, Problem> {
+    let (mut results, mut changed) = (Vec::new(), false);
+    for change in changes {
+        let outcome = match change {
+            Change::Add(resource) => unit_changes::add_unit(tx, call, policy, &resource)
+                .await?
+                .map_err(|state| not_added(call, policy.workload, &resource, state)),
+            Change::Remove(unit) => unit_changes::remove_unit(tx, call, policy, unit)
+                .await?
+                .ok_or_else(|| not_removed(call, &unit.to_string())),
+        };
+        match outcome {
+            Ok(unit) => {
+                changed = true;
+                let mut shown = render::unit(&unit, call);
+                shown.remove("@odata.type");
+                results.push(Value::Object(shown));
+            }
+            Err(failed) => results.push(failed),
+        }
+    }
+    if changed {
+        let state = policy.state.change_units().map_err(|error| {
+            Problem::transition(ErrorCode::PolicyActionNotAllowed, "policy", error)
+        })?;
+        policy.state = unit_changes::settle(tx, policy, state).await?;
+    }
+    Ok(results)
+}
+
+fn read_changes(items: Vec<Value>, workload: Workload) -> Result<Vec<Change>, Problem> {
+    let delta = format!("{}@delta", workload.units());
     if items.len() > UNITS_PER_POLICY_REQUEST {
         return Err(Problem::at(
             ErrorCode::ProtectionUnitsLimitBreached,
-            DELTA,
+            delta,
             format!("At most {UNITS_PER_POLICY_REQUEST} units fit into one request."),
         ));
     }
-    let (mut changes, mut sites, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut changes, mut added, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
-        let place = format!("{DELTA}/{index}");
-        let mut item = JsonObject::from_value(item, place, ErrorCode::InvalidPatchRequest)?;
+        let place = format!("{delta}/{index}");
+        let item = JsonObject::from_value(item, place, ErrorCode::InvalidPatchRequest)?;
         if !item.has("@removed") {
-            let site = unit_changes::site_of(item)?;
-            sites.push(site.clone());
-            changes.push(Change::Add(site));
+            let resource = read_resource(item, workload, &workload.unit_type())?;
+            added.push(resource.clone());
+            changes.push(Change::Add(resource));
             continue;
         }
-        check_removed(&mut item)?;
-        let place = item.place("id");
-        let id: UnitId = match item.take("id") {
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(_) | None => None,
-        }
-        .ok_or_else(|| {
-            Problem::at(
-                ErrorCode::InvalidProtectionUnitId,
-                place.clone(),
-                format!("'{place}' must be the id of the unit to remove."),
-            )
-        })?;
-        item.check_type("siteProtectionUnit")?;
-        item.finish()?;
+        let id: UnitId = read_removal(item, &workload.unit_type())?;
         if removed.contains(&id) {
             return Err(Problem::new(
                 ErrorCode::DuplicateProtectionUnitInList,
@@ -152,8 +196,31 @@ fn read_changes(items: Vec<Value>) -> Result<Vec<Change>, Problem> {
         removed.push(id);
         changes.push(Change::Remove(id));
     }
-    unit_changes::refuse_duplicates(&sites)?;
+    refuse_duplicates(&added)?;
     Ok(changes)
+}
+
+/// An entry that removes: `@removed`, and the `id` of what leaves.
+pub(crate) fn read_removal<I: std::str::FromStr>(
+    mut item: JsonObject,
+    type_name: &str,
+) -> Result<I, Problem> {
+    check_removed(&mut item)?;
+    let place = item.place("id");
+    let id = match item.take("id") {
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) | None => None,
+    };
+    let id = id.ok_or_else(|| {
+        Problem::at(
+            ErrorCode::InvalidProtectionUnitId,
+            place.clone(),
+            format!("'{place}' must be the id of the unit to remove."),
+        )
+    })?;
+    item.check_type(type_name)?;
+    item.finish()?;
+    Ok(id)
 }
 
 /// `@removed` is an object with the reason `changed` or `deleted`.
@@ -174,21 +241,18 @@ pub(crate) fn check_removed(item: &mut JsonObject) -> Result<(), Problem> {
     }
 }
 
-fn not_added(content_id: &str, site: &SiteId, why: &NotAdded) -> Value {
-    let why = match why {
-        NotAdded::InPolicy => "is in a policy already, or still on its way out of one",
-        NotAdded::Offboarding => "is being offboarded",
-    };
-    let message = format!("The site {site} {why}.");
-    let mut failed =
-        render::failed_change(content_id, "ProtectionUnitAlreadyExists", message, "add");
-    failed.site_id = Some(site.to_string());
-    Value::Object(object(&failed))
+fn not_added(call: &Call, workload: Workload, resource: &ResourceId, state: UnitState) -> Value {
+    let why = why_not_attachable(state);
+    let message = format!("{resource} {why}.");
+    let mut failed = render::failed_change(call, "ProtectionUnitAlreadyExists", message, "add");
+    failed[workload.resource()] = json!(resource.to_string());
+    failed
 }
 
-fn not_removed(content_id: &str, id: UnitId) -> Value {
+/// An entry names what is not there.
+pub(crate) fn not_removed(call: &Call, id: &str) -> Value {
     let message = "The identifier to be removed does not exist in this policy.".to_owned();
-    let mut failed = render::failed_change(content_id, "ProtectionUnitNotFound", message, "remove");
-    failed.id = Some(id.to_string());
-    Value::Object(object(&failed))
+    let mut failed = render::failed_change(call, "ProtectionUnitNotFound", message, "remove");
+    failed["id"] = json!(id);
+    failed
 }

@@ -1,57 +1,124 @@
 //! Restore points: the service makes them, clients find them.
+//!
+//! Clients written to the published page send `$expand=protectionUnit($filter=id eq '…')` and
+//! `$filter=protectionDateTime lt …`; both narrow the list, neither is required.
 
-pub(crate) mod get;
-pub(crate) mod list;
 pub(crate) mod search;
 
-use holdfast_domain::{ProtectionUnit, RestorePoint};
-use holdfast_graph_model::odata::Expand;
-use holdfast_store::Tx;
-use serde_json::{Map, Value, json};
+use async_trait::async_trait;
+use holdfast_domain::limits::RESTORE_POINTS_PAGE;
+use holdfast_domain::{ProtectionUnit, RestorePoint, Workload};
+use holdfast_graph_model::ErrorCode;
+use holdfast_graph_model::odata::QueryOptions;
+use holdfast_store::query::{Comparison, Filter, RestorePointColumn};
+use holdfast_store::{AnyTx, Versioned, find};
+use serde_json::{Map, Value};
 
-use crate::answer::{object, select};
+use crate::answer::{Answer, select};
 use crate::call::Call;
-use crate::listing::check_names;
+use crate::caller::Caller;
+use crate::collection::{self, At, PlaceColumns, Resource, check_names, entity};
+use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
+use crate::units::Units;
 
-async fn unit_of(tx: &mut dyn Tx, point: &RestorePoint) -> Result<Option<ProtectionUnit>, Problem> {
+/// See [`Resource`].
+pub(crate) struct RestorePoints;
+
+#[async_trait]
+impl Resource for RestorePoints {
+    type Noun = RestorePoint;
+
+    const BASE: &'static str = "restorePoint";
+    const WORD: &'static str = "restore point";
+    const EXPANDABLE: &'static [&'static str] = &["protectionUnit"];
+    const DEFAULT_PAGE: u32 = RESTORE_POINTS_PAGE;
+    const PLACE_COLUMNS: PlaceColumns<RestorePointColumn> =
+        PlaceColumns { workload: None, parent: None };
+
+    fn segment(_at: At) -> String {
+        "restorePoints".to_owned()
+    }
+
+    fn field(name: &str, _caller: &Caller) -> Option<Field<RestorePointColumn>> {
+        let (column, kind) = match name {
+            "id" => (RestorePointColumn::Id, FieldKind::Id),
+            "protectionDateTime" => (RestorePointColumn::ProtectionDateTime, FieldKind::Time),
+            "expirationDateTime" => (RestorePointColumn::ExpirationDateTime, FieldKind::Time),
+            "protectionUnit/id" => (RestorePointColumn::UnitId, FieldKind::Id),
+            "protectionUnit/policyId" => (RestorePointColumn::PolicyId, FieldKind::Id),
+            _ => return None,
+        };
+        Some(Field { column, kind })
+    }
+
+    fn place(_point: &RestorePoint) -> (Option<Workload>, Option<String>) {
+        (None, None)
+    }
+
+    /// Expired points are gone for clients, whenever the engine forgets them.
+    fn visible(call: &Call) -> Option<Filter<RestorePointColumn>> {
+        let (column, now) = (RestorePointColumn::ExpirationDateTime, call.now());
+        Some(Filter::Compare(column, Comparison::Greater, now.into()))
+    }
+
+    async fn shown(
+        point: &RestorePoint,
+        tx: &mut AnyTx,
+        call: &Call,
+        options: &QueryOptions,
+    ) -> Result<Map<String, Value>, Problem> {
+        let mut body = render::restore_point(point, call.viewer);
+        let Some(expand) = options.expand.first() else { return Ok(body) };
+        let inner = QueryOptions { select: expand.select.clone(), ..QueryOptions::default() };
+        check_names::<Units>(&inner, call.viewer.version)?;
+        let unit = match unit_of(tx, point).await? {
+            None => Value::Null,
+            Some(unit) => {
+                let mut unit = render::unit(&unit, call);
+                if let Some(names) = &expand.select {
+                    select(&mut unit, names);
+                }
+                Value::Object(unit)
+            }
+        };
+        body.insert("protectionUnit".to_owned(), unit);
+        Ok(body)
+    }
+
+    /// Ids of points are opaque, so that a malformed one is simply not found.
+    async fn find(
+        tx: &mut AnyTx,
+        call: &Call,
+        key: &str,
+        _parent: Option<&str>,
+    ) -> Result<Option<Versioned<RestorePoint>>, Problem> {
+        let Ok(id) = key.parse() else { return Ok(None) };
+        let found = find::<RestorePoint>(tx, call.caller.tenant, &id).await?;
+        Ok(found.filter(|row| row.value.expires_at > call.now()))
+    }
+}
+
+async fn unit_of(tx: &mut AnyTx, point: &RestorePoint) -> Result<Option<ProtectionUnit>, Problem> {
     Ok(tx.unit(point.tenant, point.unit).await?.map(|row| row.value))
 }
 
-/// `expand`: the item of `$expand` that asks for the unit.
-async fn shown(
-    tx: &mut dyn Tx,
-    call: &Call,
-    point: &RestorePoint,
-    expand: Option<&Expand>,
-) -> Result<Map<String, Value>, Problem> {
-    let mut body = object(&render::restore_point(point, None, call.viewer));
-    let Some(expand) = expand else { return Ok(body) };
-    let unit = match unit_of(tx, point).await? {
-        None => Value::Null,
-        Some(unit) => {
-            let mut unit = object(&render::unit(&unit, call.caller.kind, call.viewer));
-            if let Some(names) = &expand.select {
-                select(&mut unit, names);
-            }
-            Value::Object(unit)
-        }
-    };
-    body.insert("protectionUnit".to_owned(), json!(unit));
-    Ok(body)
+/// The point of the path's first key.
+pub(crate) async fn load(tx: &mut AnyTx, call: &Call) -> Result<RestorePoint, Problem> {
+    Ok(collection::load::<RestorePoints>(tx, call, At::All).await?.value)
 }
 
-/// Checks the `$select` inside `$expand=protectionUnit`.
-fn check_expands(call_options: &[Expand]) -> Result<(), Problem> {
-    for expand in call_options {
-        let inner = holdfast_graph_model::odata::QueryOptions {
-            select: expand.select.clone(),
-            ..Default::default()
-        };
-        check_names(&inner, render::UNIT_PROPERTIES, &[])?;
-    }
-    Ok(())
+/// `GET /restorePoints/{id}/protectionUnit`
+pub(crate) async fn get_protection_unit(call: Call) -> Result<Answer, Problem> {
+    call.allow_options(&["$select"])?;
+    check_names::<Units>(&call.options, call.viewer.version)?;
+    let mut tx = call.read().await?;
+    let point = load(&mut *tx, &call).await?;
+    let unit = unit_of(&mut *tx, &point).await?.ok_or_else(|| {
+        Problem::new(ErrorCode::ProtectionUnitNotFound, "The point's protection unit is gone.")
+    })?;
+    Ok(Answer::ok(entity(&call, "/protectionUnits/$entity", render::unit(&unit, &call))))
 }
 
 #[cfg(test)]

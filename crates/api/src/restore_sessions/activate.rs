@@ -1,8 +1,9 @@
 //! `POST /solutions/backupRestore/restoreSessions/{id}/activate` (`restoreSessionBase: activate`)
 
 use holdfast_domain::limits::ACTIVE_RESTORE_SESSIONS;
-use holdfast_domain::{RestoreSession, Work};
+use holdfast_domain::{RestoreJobType, RestoreSession, Work};
 use holdfast_graph_model::ErrorCode;
+use holdfast_store::Listed;
 use holdfast_store::query::{Filter, RestoreSessionColumn, Value as StoredValue};
 
 use super::{entity, load};
@@ -19,7 +20,7 @@ pub(crate) async fn activate_restore_session(call: Call) -> Result<Answer, Probl
     let mut session = row.value;
     activate(&mut tx, &call, &mut session).await?;
     session.stamps.touch(call.caller.actor.clone(), call.now());
-    tx.put_restore_session(&session, row.version).await?;
+    tx.put(&session, row.version).await?;
     let body = entity(&mut *tx, &call, &session).await?;
     tx.commit().await?;
     Ok(Answer::ok(body))
@@ -36,7 +37,8 @@ pub(super) async fn activate(
     session.state =
         session.state.activate(call.now()).map_err(|error| refuse("restore session", error))?;
     let artifacts = tx.artifacts_of_session(session.tenant, session.id).await?;
-    if artifacts.is_empty() {
+    // A bulk request finds its artifacts on its way.
+    if artifacts.is_empty() && session.kind != RestoreJobType::Bulk {
         return Err(Problem::new(
             ErrorCode::InvalidArtifactRequest,
             "The restore session has no artifacts: add some before it is activated.",
@@ -44,7 +46,7 @@ pub(super) async fn activate(
     }
     let running = ["activating", "active"].map(StoredValue::from).to_vec();
     let filter = Filter::In(RestoreSessionColumn::Status, running);
-    if tx.count_restore_sessions(session.tenant, Some(&filter)).await? >= ACTIVE_RESTORE_SESSIONS {
+    if Listed::<RestoreSession>::count(&mut **tx, session.tenant, Some(&filter)).await? >= ACTIVE_RESTORE_SESSIONS {
         return Err(Problem::new(
             ErrorCode::TooManyActiveRestoreSessions,
             format!(
@@ -55,7 +57,7 @@ pub(super) async fn activate(
     for artifact_row in artifacts {
         let mut artifact = artifact_row.value;
         artifact.state = artifact.state.schedule().map_err(|error| refuse("artifact", error))?;
-        tx.put_artifact(&artifact, artifact_row.version).await?;
+        tx.put(&artifact, artifact_row.version).await?;
     }
     tx.enqueue_work(Work::ActivateRestoreSession { session: session.id }).await
 }

@@ -1,19 +1,21 @@
 //! Artifacts as requests name them: shared by create and update (`spec/api.md` section 13).
 
 use holdfast_domain::{
-    ArtifactId, ArtifactState, DestinationType, RestoreArtifact, RestorePoint, RestorePointId,
-    RestoreSession, Workload,
+    ArtifactId, ArtifactPart, BrowseSessionId, DestinationType, RestoreArtifact, RestoreJobType,
+    RestorePoint, RestorePointId, RestoreSession, SearchResponseId, Workload,
 };
 use holdfast_graph_model::ErrorCode;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use crate::browse_sessions;
 use crate::call::{Call, Writing};
 use crate::extract::JsonObject;
 use crate::problem::Problem;
+use crate::workload::Wording;
 
-/// Properties that the service sets.
-const SERVER_SET: [&str; 8] = [
+/// Properties of an artifact that the service sets.
+const SERVER_SET: [&str; 19] = [
     "status",
     "startDateTime",
     "completionDateTime",
@@ -22,13 +24,73 @@ const SERVER_SET: [&str; 8] = [
     "restoredSiteId",
     "restoredSiteName",
     "restoredSiteWebUrl",
+    "restoredFolderId",
+    "restoredFolderName",
+    "restoredItemCount",
+    "restoredItemKey",
+    "restoredItemPath",
+    "restoredItemWebUrl",
+    "restorePointDateTime",
+    "artifactCount",
+    "webUrl",
+    "siteId",
+    "directoryObjectId",
 ];
 
-/// A point and a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An artifact to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
-    pub(super) point: RestorePointId,
+    pub(super) part: WantedPart,
     pub(super) destination: DestinationType,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WantedPart {
+    Whole { point: RestorePointId },
+    Found { point: RestorePointId, response: SearchResponseId },
+    Item { browse_session: BrowseSessionId, item_key: String },
+}
+
+impl Wanted {
+    /// What an artifact that exists was asked for as.
+    pub(super) fn of(artifact: &RestoreArtifact) -> Self {
+        let point = artifact.restore_point;
+        let part = match &artifact.part {
+            ArtifactPart::Whole => WantedPart::Whole { point },
+            ArtifactPart::Found { response } => WantedPart::Found { point, response: *response },
+            ArtifactPart::Item { browse_session, item_key, .. } => WantedPart::Item {
+                browse_session: browse_session.clone(),
+                item_key: item_key.clone(),
+            },
+        };
+        Self { part, destination: artifact.destination }
+    }
+
+    /// The kind of session that such artifacts make.
+    pub(super) fn kind(&self) -> RestoreJobType {
+        match self.part {
+            WantedPart::Whole { .. } => RestoreJobType::Standard,
+            WantedPart::Found { .. } | WantedPart::Item { .. } => RestoreJobType::Granular,
+        }
+    }
+}
+
+/// The two lists of artifacts that a body may carry; at most one of them is sent.
+pub(super) fn take_items(
+    body: &mut JsonObject,
+    workload: Workload,
+    suffix: &str,
+) -> Result<Option<(RestoreJobType, String, Value)>, Problem> {
+    let whole = format!("{}{suffix}", workload.artifacts());
+    let granular = format!("{}{suffix}", workload.granular_artifacts());
+    match (body.take(&whole), body.take(&granular)) {
+        (None, None) => Ok(None),
+        (Some(items), None) => Ok(Some((RestoreJobType::Standard, whole, items))),
+        (None, Some(items)) => Ok(Some((RestoreJobType::Granular, granular, items))),
+        (Some(_), Some(_)) => {
+            Err(body.refuse(&granular, &format!("cannot be sent together with {whole}")))
+        }
+    }
 }
 
 /// `destinationType`, if it is there.
@@ -44,7 +106,7 @@ pub(super) fn take_destination(item: &mut JsonObject) -> Result<Option<Destinati
     }
 }
 
-pub(super) fn invalid_destination(place: String) -> Problem {
+fn invalid_destination(place: String) -> Problem {
     let message = format!("'{place}' must be new or inPlace.");
     Problem::at(ErrorCode::InvalidPathType, place, message)
 }
@@ -85,14 +147,68 @@ pub(super) fn invalid_point(place: String) -> Problem {
     Problem::at(ErrorCode::InvalidRestorePoint, place, message)
 }
 
-/// Reads an artifact to add.
-pub(super) fn read_artifact(mut item: JsonObject) -> Result<Wanted, Problem> {
-    item.check_type("siteRestoreArtifact")?;
+/// Reads an artifact to add. Its id was taken before: the service gives whole artifacts theirs; the id of a part of a site or
+/// drive is the key of its item.
+pub(super) fn read_artifact(
+    call: &Call,
+    mut item: JsonObject,
+    workload: Workload,
+    kind: RestoreJobType,
+    id: Option<String>,
+) -> Result<Wanted, Problem> {
+    let is_item = kind == RestoreJobType::Granular && workload != Workload::Exchange;
+    if is_item {
+        return read_item(call, item, workload, id);
+    }
+    item.check_type(&match kind {
+        RestoreJobType::Granular => workload.granular_artifact_type(),
+        RestoreJobType::Standard | RestoreJobType::Bulk => workload.artifact_type(),
+    })?;
     let point = take_point(&mut item)?.ok_or_else(|| invalid_point(item.place("restorePoint")))?;
     let destination = take_destination(&mut item)?
         .ok_or_else(|| invalid_destination(item.place("destinationType")))?;
+    let part = match kind {
+        RestoreJobType::Granular => {
+            let response = item.take_text("searchResponseId")?.and_then(|text| text.parse().ok());
+            let response = response.ok_or_else(|| {
+                let why = "must be the searchResponseId of a search with an artifactQuery";
+                item.refuse("searchResponseId", why)
+            })?;
+            WantedPart::Found { point, response }
+        }
+        RestoreJobType::Standard | RestoreJobType::Bulk => WantedPart::Whole { point },
+    };
     finish(item)?;
-    Ok(Wanted { point, destination })
+    Ok(Wanted { part, destination })
+}
+
+/// A part of a site or drive. The SDKs cannot set `id` on everything they send: `itemKey` and `restoredItemKey` are read as well.
+fn read_item(
+    call: &Call,
+    mut item: JsonObject,
+    workload: Workload,
+    id: Option<String>,
+) -> Result<Wanted, Problem> {
+    item.check_type(&workload.granular_artifact_type())?;
+    let named = [item.take_text("itemKey")?, item.take_text("restoredItemKey")?];
+    let item_key = id
+        .into_iter()
+        .chain(named.into_iter().flatten())
+        .find(|key| !key.is_empty())
+        .ok_or_else(|| item.refuse("id", "must be the itemKey of a browse answer"))?;
+    let browse_session = item
+        .take_text("browseSessionId")?
+        .filter(|id| !id.is_empty())
+        .map(BrowseSessionId::new)
+        .ok_or_else(|| item.refuse("browseSessionId", "is required"))?;
+    let asked = match call.is_beta() {
+        true => take_destination(&mut item)?,
+        false => None,
+    };
+    finish(item)?;
+    // Without a wish, nothing that is there may be touched.
+    let destination = asked.unwrap_or(DestinationType::New);
+    Ok(Wanted { part: WantedPart::Item { browse_session, item_key }, destination })
 }
 
 /// Passes over what the service sets, and refuses what is unknown.
@@ -106,24 +222,30 @@ pub(super) fn finish(mut item: JsonObject) -> Result<(), Problem> {
 /// The same point twice, or one unit in place twice: the same artifact twice.
 pub(super) fn refuse_duplicates(wanted: &[Wanted]) -> Result<(), Problem> {
     for (index, one) in wanted.iter().enumerate() {
-        if wanted[..index].iter().any(|other| is_same_artifact(*one, *other)) {
+        if wanted[..index].iter().any(|other| is_same_artifact(one, other)) {
             return Err(Problem::new(
                 ErrorCode::DuplicateArtifactInList,
-                format!(
-                    "The restore point {} or its unit is named twice in the request.",
-                    one.point
-                ),
+                format!("Artifact {} of the request is there twice.", index + 1),
             ));
         }
     }
     Ok(())
 }
 
-pub(super) fn is_same_artifact(one: Wanted, other: Wanted) -> bool {
-    one.point == other.point
-        || (one.point.unit() == other.point.unit()
-            && one.destination == DestinationType::InPlace
-            && other.destination == DestinationType::InPlace)
+pub(super) fn is_same_artifact(one: &Wanted, other: &Wanted) -> bool {
+    match (&one.part, &other.part) {
+        (WantedPart::Whole { point }, WantedPart::Whole { point: theirs }) => {
+            point == theirs
+                || (point.unit() == theirs.unit()
+                    && one.destination == DestinationType::InPlace
+                    && other.destination == DestinationType::InPlace)
+        }
+        // Their keys are their ids.
+        (WantedPart::Item { item_key, .. }, WantedPart::Item { item_key: theirs, .. }) => {
+            item_key == theirs
+        }
+        (ours, theirs) => ours == theirs,
+    }
 }
 
 /// All artifacts of a restore session go to the same kind of destination.
@@ -146,67 +268,66 @@ pub(super) fn refuse_mixed_destinations(
 pub(super) async fn usable_point(
     tx: &mut Writing,
     call: &Call,
-    workload: Workload,
+    session: &RestoreSession,
     id: RestorePointId,
 ) -> Result<Option<RestorePoint>, Problem> {
     let tenant = call.caller.tenant;
     let found = tx.restore_point(tenant, id).await?;
     let Some(point) = found.filter(|point| point.expires_at > call.now()) else { return Ok(None) };
-    let unit = tx.unit(tenant, point.unit).await?;
-    Ok(unit.filter(|row| row.value.workload == workload).map(|_| point))
+    let Some(unit) = tx.unit(tenant, point.unit).await? else { return Ok(None) };
+    let is_in_policy = session.policy.is_none() || session.policy == unit.value.policy;
+    Ok((unit.value.workload == session.workload && is_in_policy).then_some(point))
 }
 
+/// Adds an artifact; `place` is where the request names it.
 pub(super) async fn insert(
     tx: &mut Writing,
     call: &Call,
     session: &RestoreSession,
     wanted: Wanted,
-) -> Result<RestoreArtifact, Problem> {
-    let artifact = RestoreArtifact {
-        id: ArtifactId::random(&*call.app.entropy),
-        tenant: session.tenant,
-        session: session.id,
-        restore_point: wanted.point,
-        destination: wanted.destination,
-        state: ArtifactState::Added,
-        error: None,
-        restored: None,
-        created_at: call.now(),
+    place: &str,
+) -> Result<(RestoreArtifact, RestorePoint), Problem> {
+    let (point, part) = match wanted.part {
+        WantedPart::Whole { point } => (point, ArtifactPart::Whole),
+        WantedPart::Found { point, response } => {
+            let known = tx.search_response(session.tenant, response).await?;
+            let known = known.filter(|known| {
+                known.expires_at > call.now() && known.restore_point == Some(point)
+            });
+            if known.is_none() {
+                let place = format!("{place}/searchResponseId");
+                let message =
+                    format!("'{place}' must be that of a search that found the restore point.");
+                return Err(Problem::at(ErrorCode::InvalidArtifactRequest, place, message));
+            }
+            (point, ArtifactPart::Found { response })
+        }
+        WantedPart::Item { browse_session, item_key } => {
+            let found =
+                browse_sessions::item(&mut **tx, call, session.workload, &browse_session, &item_key)
+                    .await?;
+            let (point, web_url) = found.ok_or_else(|| {
+                let message = format!(
+                    "'{place}' must name an item of a browse session that is created and has not expired."
+                );
+                Problem::at(ErrorCode::InvalidArtifactRequest, place, message)
+            })?;
+            (point, ArtifactPart::Item { browse_session, item_key, web_url, restored: None })
+        }
     };
-    tx.insert_artifact(&artifact).await?;
-    Ok(artifact)
-}
-
-/// Granular artifacts need browse sessions, which are not served yet.
-pub(super) fn refuse_granular(body: &mut JsonObject, name: &str) -> Result<(), Problem> {
-    match body.take(name) {
-        None => Ok(()),
-        Some(_) => Err(Problem::at(
-            ErrorCode::BadRequest,
-            name,
-            format!(
-                "'{name}' is not supported yet: granular restore comes with browse sessions. Restore the whole site with siteRestoreArtifacts."
-            ),
-        )),
-    }
-}
-
-/// `policyId` and the annotation for conflicts belong to parts of beta that are not served.
-pub(super) fn refuse_unserved(call: &Call, body: &mut JsonObject) -> Result<(), Problem> {
-    if call.is_beta() && body.take("policyId").is_some_and(|value| !value.is_null()) {
-        return Err(body.refuse("policyId", "is not supported yet"));
-    }
-    if body.take("@microsoft.graph.conflictBehavior").is_some() {
-        return Err(body.refuse(
-            "@microsoft.graph.conflictBehavior",
-            "is for granular artifacts only, which are not supported yet",
-        ));
-    }
-    let bulk = "siteRestoreArtifactsBulkAdditionRequests";
-    if body.take(bulk).is_some() {
-        return Err(body.refuse(bulk, "cannot be sent with a restore session"));
-    }
-    Ok(())
+    let point = usable_point(tx, call, session, point)
+        .await?
+        .ok_or_else(|| invalid_point(format!("{place}/restorePoint")))?;
+    let artifact = RestoreArtifact::added(
+        ArtifactId::random(&*call.app.entropy),
+        session,
+        point.id,
+        part,
+        wanted.destination,
+        call.now(),
+    );
+    tx.insert(&artifact).await?;
+    Ok((artifact, point))
 }
 
 #[cfg(test)]

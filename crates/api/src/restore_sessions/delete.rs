@@ -19,7 +19,7 @@ pub(crate) async fn delete_restore_session(
     row.value.state.delete().map_err(|error| {
         Problem::transition(ErrorCode::RestoreSessionActionNotAllowed, "restore session", error)
     })?;
-    tx.delete_restore_session(row.value.tenant, row.value.id, row.version).await?;
+    tx.delete(&row.value, row.version).await?;
     tx.commit().await?;
     Ok(Answer::no_content())
 }

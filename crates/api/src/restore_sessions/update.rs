@@ -1,43 +1,58 @@
-//! `PATCH /solutions/backupRestore/sharePointRestoreSessions/{id}` (`sharePointRestoreSession: update`)
+//! `PATCH /solutions/backupRestore/sharePointRestoreSessions/{id}` and its siblings (`…RestoreSession: update`)
 //!
 //! Two bodies are legal, alone or together, all or nothing (`docs/decisions/0002`):
 //!
-//! - `siteRestoreArtifacts@delta`, in a draft: entries add, change and remove artifacts. An entry that cannot be carried out is
+//! - `…RestoreArtifacts@delta`, whole or granular, in a draft: entries add, change and remove artifacts. An entry that cannot be carried out is
 //!   reported in its place; anything else refuses the whole request. The answer is the list of results.
 //! - the first published form, which lists the session's own properties. `status` is a request to the state machine; the others
 //!   are the service's to set, so that well-formed values are passed over and malformed ones refused. The answer is the session.
 
 use holdfast_domain::limits::ARTIFACTS_PER_SESSION_REQUEST;
 use holdfast_domain::{
-    ArtifactId, DestinationType, RequestedStatus, RestoreArtifact, RestorePointId, RestoreSession,
-    RestoreSessionId, StatusRequest, Workload,
+    ArtifactPart, DestinationType, PolicyId, RequestedStatus, RestoreArtifact, RestoreJobType,
+    RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, StatusRequest, Workload,
 };
-use holdfast_graph_model::evolvable::{RestoreJobType, RestoreSessionStatus, SENTINEL};
+use holdfast_graph_model::evolvable::{
+    RestoreJobType as PublishedJobType, RestoreSessionStatus, SENTINEL,
+};
 use holdfast_graph_model::{ErrorCode, Evolvable};
+use holdfast_store::Versioned;
 use serde_json::{Map, Value, json};
 
 use super::artifact_requests::{
-    Wanted, finish, insert, invalid_point, is_same_artifact, read_artifact, refuse_duplicates,
-    refuse_granular, refuse_mixed_destinations, refuse_unserved, take_destination, take_point,
+    Wanted, WantedPart, finish, insert, invalid_point, is_same_artifact, read_artifact,
+    refuse_duplicates, refuse_mixed_destinations, take_destination, take_items, take_point,
     usable_point,
 };
+use super::create::{require_policy, take_policy};
 use super::{activate, entity, load};
-use crate::answer::{Answer, object};
+use crate::answer::Answer;
+use crate::artifacts::{GranularArtifacts, WholeArtifacts};
 use crate::call::{Call, Writing};
+use crate::collection::Resource;
 use crate::extract::JsonObject;
 use crate::policies::update::check_removed;
 use crate::problem::Problem;
 use crate::render;
+use crate::workload::Wording;
 
 const CODE: ErrorCode = ErrorCode::InvalidPatchRequest;
-const DELTA: &str = "siteRestoreArtifacts@delta";
 
 /// A body, read and well-formed.
 struct Update {
     /// The first published form was used: the answer is the session.
     names_session: bool,
     status: StatusWish,
-    changes: Option<Vec<Change>>,
+    policy: Option<PolicyId>,
+    changes: Option<Changes>,
+}
+
+/// What a `@delta` collection asks for.
+struct Changes {
+    /// The collection's name in the body.
+    delta: String,
+    kind: RestoreJobType,
+    list: Vec<Change>,
 }
 
 enum StatusWish {
@@ -53,49 +68,60 @@ enum Change {
     Remove { id: String },
 }
 
-pub(crate) async fn update_share_point_restore_session(call: Call) -> Result<Answer, Problem> {
+pub(crate) async fn update_restore_session(
+    call: Call,
+    workload: Workload,
+) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let id: RestoreSessionId = call.key(0, ErrorCode::InvalidRestoreSessionId)?;
-    let update = read(&call, id)?;
+    let update = read(&call, id, workload)?;
 
     let mut tx = call.write().await?;
-    let row = load(&mut *tx, &call, Some(Workload::SharePoint)).await?;
+    let row = load(&mut *tx, &call, Some(workload)).await?;
     let mut session = row.value;
     let activates = resolve_status(&call, &session, &update.status)?;
     let mut changed = activates;
-    let mut results = None;
-    if let Some(changes) = update.changes {
+    let mut body = Map::new();
+    if update.changes.is_some() || update.policy.is_some() {
         session.state = session.state.change_artifacts().map_err(|error| {
             Problem::transition(ErrorCode::RestoreSessionActionNotAllowed, "restore session", error)
         })?;
-        let outcome = apply(&mut tx, &call, &session, changes).await?;
-        changed |= outcome.changed;
-        results = Some(outcome.results);
     }
-    if results.is_some() || activates {
+    if let Some(policy) = update.policy.filter(|policy| session.policy != Some(*policy)) {
+        require_policy(&mut tx, &call, workload, policy).await?;
+        session.policy = Some(policy);
+        changed = true;
+    }
+    if let Some(changes) = update.changes {
         tx.require_restore().await?;
+        if changes.kind == RestoreJobType::Granular && workload != Workload::Exchange {
+            body.insert("@context".to_owned(), json!("#$delta"));
+            body.insert("id".to_owned(), json!(session.id.to_string()));
+        }
+        let delta = changes.delta.clone();
+        let outcome = apply(&mut tx, &call, &mut session, changes).await?;
+        changed |= outcome.changed;
+        body.insert(delta, Value::Array(outcome.results));
     }
     if activates {
+        tx.require_restore().await?;
         activate::activate(&mut tx, &call, &mut session).await?;
     }
     if changed {
         session.stamps.touch(call.caller.actor.clone(), call.now());
-        tx.put_restore_session(&session, row.version).await?;
+        tx.put(&session, row.version).await?;
     }
-    let mut body = match update.names_session {
-        true => entity(&mut *tx, &call, &session).await?,
-        false => Map::new(),
-    };
+    if update.names_session {
+        body.extend(entity(&mut *tx, &call, &session).await?);
+        body.remove("@context");
+    }
     tx.commit().await?;
-    if let Some(results) = results {
-        body.insert(DELTA.to_owned(), Value::Array(results));
-    }
     Ok(Answer::ok(body))
 }
 
-fn read(call: &Call, id: RestoreSessionId) -> Result<Update, Problem> {
+fn read(call: &Call, id: RestoreSessionId, workload: Workload) -> Result<Update, Problem> {
     let mut body = call.json(CODE)?;
-    body.check_type("sharePointRestoreSession")?;
+    body.check_type(&workload.session_type())?;
     let mut names_session = false;
     if let Some(sent) = body.take("id") {
         names_session = true;
@@ -126,7 +152,7 @@ fn read(call: &Call, id: RestoreSessionId) -> Result<Update, Problem> {
     names_session |= body.has("restoreJobType");
     if let Some(text) = body.take_text("restoreJobType")?
         && text != SENTINEL
-        && RestoreJobType::from_name(&text).is_none()
+        && PublishedJobType::from_name(&text).is_none()
     {
         return Err(body.refuse("restoreJobType", "is no member of restoreJobType"));
     }
@@ -135,25 +161,35 @@ fn read(call: &Call, id: RestoreSessionId) -> Result<Update, Problem> {
         None | Some(Value::Null | Value::Object(_)) => {}
         Some(_) => return Err(body.refuse("restoreSessionArtifactCount", "must be an object")),
     }
-    refuse_granular(&mut body, "granularSiteRestoreArtifacts@delta")?;
-    refuse_granular(&mut body, "granularSiteRestoreArtifacts")?;
-    refuse_unserved(call, &mut body)?;
-    if body.has("siteRestoreArtifacts") {
-        return Err(body.refuse(
-            "siteRestoreArtifacts",
-            &format!("cannot be replaced as a whole: send the changes as '{DELTA}'"),
-        ));
+    let policy = take_policy(call, &mut body)?;
+    names_session |= policy.is_some();
+    for whole in [workload.artifacts(), workload.granular_artifacts(), workload.bulk_restores()] {
+        if body.has(&whole) {
+            return Err(body.refuse(
+                &whole,
+                &format!("cannot be replaced as a whole: send the changes as '{}@delta'", workload.artifacts()),
+            ));
+        }
     }
-    let items = body.take(DELTA);
+    let items = take_items(&mut body, workload, "@delta")?;
+    // A delta payload may say so.
+    body.take("@context");
     body.finish()?;
-    let changes = items.map(read_changes).transpose()?;
+    let changes = items
+        .map(|(kind, delta, items)| {
+            read_changes(call, workload, kind, &delta, items).map(|list| Changes { delta, kind, list })
+        })
+        .transpose()?;
     if !names_session && changes.is_none() {
         return Err(Problem::new(
             CODE,
-            format!("The body names nothing: send '{DELTA}' or properties of the restore session."),
+            format!(
+                "The body names nothing: send '{}@delta' or properties of the restore session.",
+                workload.artifacts()
+            ),
         ));
     }
-    Ok(Update { names_session, status, changes })
+    Ok(Update { names_session, status, policy, changes })
 }
 
 fn requested(status: RestoreSessionStatus) -> RequestedStatus {
@@ -203,27 +239,30 @@ fn check_public_error(body: &mut JsonObject) -> Result<(), Problem> {
     error.finish()
 }
 
-fn read_changes(items: Value) -> Result<Vec<Change>, Problem> {
+fn read_changes(
+    call: &Call,
+    workload: Workload,
+    kind: RestoreJobType,
+    delta: &str,
+    items: Value,
+) -> Result<Vec<Change>, Problem> {
     let items = match items {
         Value::Array(items) if !items.is_empty() => items,
         _ => {
-            return Err(Problem::at(
-                ErrorCode::InvalidArtifactRequest,
-                DELTA,
-                format!("'{DELTA}' must be a list of at least one change."),
-            ));
+            let message = format!("'{delta}' must be a list of at least one change.");
+            return Err(Problem::at(ErrorCode::InvalidArtifactRequest, delta, message));
         }
     };
     if items.len() > ARTIFACTS_PER_SESSION_REQUEST {
-        return Err(Problem::at(
-            ErrorCode::TooManyArtifactsInUpdate,
-            DELTA,
-            format!("At most {ARTIFACTS_PER_SESSION_REQUEST} artifacts fit into one request."),
-        ));
+        let message =
+            format!("At most {ARTIFACTS_PER_SESSION_REQUEST} artifacts fit into one request.");
+        return Err(Problem::at(ErrorCode::TooManyArtifactsInUpdate, delta, message));
     }
+    // Clients give parts of sites and drives their ids: the key of the item.
+    let ids_are_keys = kind == RestoreJobType::Granular && workload != Workload::Exchange;
     let (mut changes, mut added, mut named) = (Vec::new(), Vec::new(), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
-        let place = format!("{DELTA}/{index}");
+        let place = format!("{delta}/{index}");
         let mut item = JsonObject::from_value(item, place, CODE)?;
         let id = match item.take("id") {
             None | Some(Value::Null) => None,
@@ -233,30 +272,34 @@ fn read_changes(items: Value) -> Result<Vec<Change>, Problem> {
         let change = if item.has("@removed") {
             check_removed(&mut item)?;
             let id = id.ok_or_else(|| item.refuse("id", "must name the artifact to remove"))?;
-            item.check_type("siteRestoreArtifact")?;
             take_point(&mut item)?;
             take_destination(&mut item)?;
+            for name in ["@odata.type", "browseSessionId", "searchResponseId"] {
+                item.take(name);
+            }
             finish(item)?;
             Change::Remove { id }
-        } else if let Some(id) = id {
-            item.check_type("siteRestoreArtifact")?;
+        } else if let Some(id) = id.clone().filter(|_| !ids_are_keys) {
+            item.check_type(&match kind {
+                RestoreJobType::Granular => workload.granular_artifact_type(),
+                RestoreJobType::Standard | RestoreJobType::Bulk => workload.artifact_type(),
+            })?;
             let (point, destination) = (take_point(&mut item)?, take_destination(&mut item)?);
             finish(item)?;
             Change::Modify { id, point, destination }
         } else {
-            let wanted = read_artifact(item)?;
-            added.push(wanted);
+            let wanted = read_artifact(call, item, workload, kind, id)?;
+            added.push(wanted.clone());
             Change::Add(wanted)
         };
         if let Change::Modify { id, .. } | Change::Remove { id } = &change {
-            let id = id.to_ascii_lowercase();
-            if named.contains(&id) {
+            if named.contains(id) {
                 return Err(Problem::new(
                     ErrorCode::DuplicateArtifactInList,
                     format!("The artifact {id} is named twice in the request."),
                 ));
             }
-            named.push(id);
+            named.push(id.clone());
         }
         changes.push(change);
     }
@@ -306,21 +349,37 @@ struct Outcome {
 async fn apply(
     tx: &mut Writing,
     call: &Call,
-    session: &RestoreSession,
-    changes: Vec<Change>,
+    session: &mut RestoreSession,
+    changes: Changes,
 ) -> Result<Outcome, Problem> {
-    let mut outcome = Outcome { results: Vec::new(), changed: false };
+    let present = tx.artifacts_of_session(session.tenant, session.id).await?;
+    let kind_of_present = present.first().map(|row| Wanted::of(&row.value).kind());
+    let is_bulk = session.kind == RestoreJobType::Bulk;
+    if is_bulk || kind_of_present.is_some_and(|kind| kind != changes.kind) {
+        return Err(Problem::at(
+            ErrorCode::RestoreSessionActionNotAllowed,
+            changes.delta,
+            if is_bulk {
+                "The restore session has a bulk request: artifacts cannot be changed by hand."
+            } else {
+                "A restore session has whole artifacts or granular ones, not both."
+            },
+        ));
+    }
+    let mut outcome = Outcome { results: Vec::new(), changed: session.kind != changes.kind };
+    session.kind = changes.kind;
     // Removals and changes first, whatever their place: an artifact may be replaced in one request.
     let mut results: Vec<Option<Value>> = Vec::new();
-    results.resize_with(changes.len(), || None);
+    results.resize_with(changes.list.len(), || None);
     let order = |change: &Change| u8::from(matches!(change, Change::Add(_)));
-    let mut ordered: Vec<(usize, Change)> = changes.into_iter().enumerate().collect();
+    let mut ordered: Vec<(usize, Change)> = changes.list.into_iter().enumerate().collect();
     ordered.sort_by_key(|(index, change)| (order(change), *index));
     for (index, change) in ordered {
+        let place = format!("{}/{index}", changes.delta);
         let done = match change {
-            Change::Add(wanted) => add(tx, call, session, index, wanted).await?,
+            Change::Add(wanted) => add(tx, call, session, &place, wanted).await?,
             Change::Modify { id, point, destination } => {
-                change_artifact(tx, call, session, index, &id, point, destination).await?
+                change_artifact(tx, call, session, &place, &id, point, destination).await?
             }
             Change::Remove { id } => remove(tx, call, session, &id).await?,
         };
@@ -345,104 +404,116 @@ async fn add(
     tx: &mut Writing,
     call: &Call,
     session: &RestoreSession,
-    index: usize,
+    place: &str,
     wanted: Wanted,
 ) -> Result<Entry, Problem> {
-    require_point(tx, call, session, index, wanted.point).await?;
-    if is_in_session(tx, session, None, wanted).await? {
+    if let WantedPart::Whole { point } = wanted.part {
+        require_point(tx, call, session, place, point).await?;
+    }
+    if is_in_session(tx, session, None, &wanted).await? {
         let why = "The restore session has an artifact of this restore point or unit already.";
         return Ok(Err(failure(call, None, why, "add")));
     }
-    let artifact = insert(tx, call, session, wanted).await?;
-    Ok(Ok(Some(shown(call, &artifact))))
+    let (artifact, point) = insert(tx, call, session, wanted, place).await?;
+    Ok(Ok(Some(render::added_artifact(&artifact, Some(&point)))))
+}
+
+/// The artifact that an entry names.
+async fn find(
+    tx: &mut Writing,
+    call: &Call,
+    session: &RestoreSession,
+    id: &str,
+) -> Result<Option<Versioned<RestoreArtifact>>, Problem> {
+    let parent = session.id.to_string();
+    let found = match session.kind {
+        RestoreJobType::Granular => {
+            GranularArtifacts::find(&mut **tx, call, id, Some(&parent)).await?
+        }
+        RestoreJobType::Standard | RestoreJobType::Bulk => {
+            WholeArtifacts::find(&mut **tx, call, id, Some(&parent)).await?
+        }
+    };
+    Ok(found.filter(|row| row.value.session == session.id))
 }
 
 async fn change_artifact(
     tx: &mut Writing,
     call: &Call,
     session: &RestoreSession,
-    index: usize,
+    place: &str,
     id: &str,
     point: Option<RestorePointId>,
     destination: Option<DestinationType>,
 ) -> Result<Entry, Problem> {
     if let Some(point) = point {
-        require_point(tx, call, session, index, point).await?;
+        require_point(tx, call, session, place, point).await?;
     }
-    let found = match id.parse::<ArtifactId>() {
-        Ok(id) => tx.artifact(session.tenant, session.id, id).await?,
-        Err(_) => None,
-    };
-    let Some(row) = found else {
+    let Some(row) = find(tx, call, session, id).await? else {
         let why = "The identifier to be changed does not exist in this restore session.";
         return Ok(Err(failure(call, Some(id), why, "update")));
     };
     let mut artifact = row.value;
     artifact.restore_point = point.unwrap_or(artifact.restore_point);
     artifact.destination = destination.unwrap_or(artifact.destination);
-    let wanted = Wanted { point: artifact.restore_point, destination: artifact.destination };
-    if is_in_session(tx, session, Some(artifact.id), wanted).await? {
+    if is_in_session(tx, session, Some(&artifact), &Wanted::of(&artifact)).await? {
         let why = "The restore session has an artifact of this restore point or unit already.";
         return Ok(Err(failure(call, Some(id), why, "update")));
     }
-    tx.put_artifact(&artifact, row.version).await?;
-    Ok(Ok(Some(shown(call, &artifact))))
+    tx.put(&artifact, row.version).await?;
+    Ok(Ok(Some(render::added_artifact(&artifact, None))))
 }
 
-/// A removal that succeeds is not shown (`spec/examples/sharePointRestoreSessions.update.json`).
+/// A removal of a whole artifact that succeeds is not shown, one of a part is (`spec/examples/sharePointRestoreSessions.update*.json`).
 async fn remove(
     tx: &mut Writing,
     call: &Call,
     session: &RestoreSession,
     id: &str,
 ) -> Result<Entry, Problem> {
-    let found = match id.parse::<ArtifactId>() {
-        Ok(id) => tx.artifact(session.tenant, session.id, id).await?,
-        Err(_) => None,
-    };
-    let Some(row) = found else {
+    let Some(row) = find(tx, call, session, id).await? else {
         let why = "The identifier to be removed does not exist in this restore session.";
         return Ok(Err(failure(call, Some(id), why, "remove")));
     };
-    tx.delete_artifact(session.tenant, row.value.id, row.version).await?;
-    Ok(Ok(None))
+    tx.delete(&row.value, row.version).await?;
+    Ok(Ok(match row.value.part {
+        ArtifactPart::Whole | ArtifactPart::Found { .. } => None,
+        ArtifactPart::Item { .. } => {
+            Some(json!({ "id": id, "@removed": { "reason": "changed" } }))
+        }
+    }))
 }
 
 async fn require_point(
     tx: &mut Writing,
     call: &Call,
     session: &RestoreSession,
-    index: usize,
+    place: &str,
     point: RestorePointId,
-) -> Result<(), Problem> {
-    match usable_point(tx, call, session.workload, point).await? {
-        Some(_) => Ok(()),
-        None => Err(invalid_point(format!("{DELTA}/{index}/restorePoint"))),
-    }
+) -> Result<RestorePoint, Problem> {
+    let found = usable_point(tx, call, session, point).await?;
+    found.ok_or_else(|| invalid_point(format!("{place}/restorePoint")))
 }
 
 async fn is_in_session(
     tx: &mut Writing,
     session: &RestoreSession,
-    except: Option<ArtifactId>,
-    wanted: Wanted,
+    except: Option<&RestoreArtifact>,
+    wanted: &Wanted,
 ) -> Result<bool, Problem> {
     let artifacts = tx.artifacts_of_session(session.tenant, session.id).await?;
     Ok(artifacts.iter().map(|row| &row.value).any(|other| {
-        let theirs = Wanted { point: other.restore_point, destination: other.destination };
-        Some(other.id) != except && is_same_artifact(wanted, theirs)
+        except.is_none_or(|except| except.id != other.id)
+            && is_same_artifact(wanted, &Wanted::of(other))
     }))
 }
 
-fn shown(call: &Call, artifact: &RestoreArtifact) -> Value {
-    Value::Object(object(&render::changed_artifact(artifact, call.viewer)))
-}
-
 fn failure(call: &Call, id: Option<&str>, why: &str, operation: &'static str) -> Value {
-    let content_id = call.app.entropy.uuid().to_string();
-    let mut failed = render::failed_change(&content_id, "Invalid", why.to_owned(), operation);
-    failed.id = id.map(str::to_owned);
-    json!(failed)
+    let mut failed = render::failed_change(call, "Invalid", why.to_owned(), operation);
+    if let Some(id) = id {
+        failed["id"] = json!(id);
+    }
+    failed
 }
 
 #[cfg(test)]

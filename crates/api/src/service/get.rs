@@ -1,23 +1,22 @@
 //! `GET /solutions/backupRestore` (`backupRestoreRoot`)
 
-use holdfast_graph_model::wire::BackupRestoreRoot;
-use serde_json::json;
+use serde_json::{Map, json};
 
-use crate::answer::{Answer, object};
+use super::service_at;
+use crate::answer::Answer;
 use crate::call::Call;
-use crate::listing::{check_names, select_with_expanded};
+use crate::collection::{check_names_of, entity};
 use crate::problem::Problem;
 use crate::render;
 
 pub(crate) async fn get_service(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&["$select"])?;
-    check_names(&call.options, &["id", "serviceStatus"], &[])?;
-    let service = call.read().await?.service(call.caller.tenant).await?.map(|row| row.value);
-    let service_status = render::service(service.as_ref(), call.viewer);
-    let mut body = object(&BackupRestoreRoot { service_status });
-    if let Some(names) = &call.options.select {
-        select_with_expanded(&mut body, names, &[]);
-    }
-    body.insert("@odata.context".to_owned(), json!(call.context("/$entity")));
-    Ok(Answer::ok(body))
+    check_names_of("backupRestoreRoot", &[], &call.options, call.viewer.version)?;
+    let mut tx = call.read().await?;
+    let service = service_at(&mut *tx, call.caller.tenant, call.now()).await?;
+    let mut status = render::service(service.as_ref().map(|row| &row.value), call.viewer);
+    status.remove("@odata.type");
+    let mut body = Map::new();
+    body.insert("serviceStatus".to_owned(), json!(status));
+    Ok(Answer::ok(entity(&call, "/$entity", body)))
 }

@@ -1,7 +1,98 @@
-//! Protection units, by every path that shows them. They are changed through their policy.
+//! Protection units: `protectionUnits`, its casts, the collections of one workload, and those in policies.
 
-pub(crate) mod get;
-pub(crate) mod list;
+pub(crate) mod offboard;
+pub(crate) mod update;
+
+use async_trait::async_trait;
+use holdfast_domain::{ProtectionUnit, UnitState, Workload};
+use holdfast_graph_model::ErrorCode;
+use holdfast_graph_model::Evolvable;
+use holdfast_graph_model::evolvable::{ProtectionSource, ProtectionUnitStatus};
+use holdfast_graph_model::odata::QueryOptions;
+use holdfast_store::AnyTx;
+use holdfast_store::query::UnitColumn;
+use serde_json::{Map, Value};
+
+use crate::call::Call;
+use crate::caller::{Caller, CallerKind};
+use crate::collection::{At, Parent, PlaceColumns, Resource};
+use crate::listing::{Field, FieldKind};
+use crate::problem::Problem;
+use crate::render;
+use crate::workload::Wording;
+
+/// See [`Resource`].
+pub(crate) struct Units;
+
+#[async_trait]
+impl Resource for Units {
+    type Noun = ProtectionUnit;
+
+    const BASE: &'static str = "protectionUnitBase";
+    const PARENT: Parent = Parent::Policy;
+    const MALFORMED: ErrorCode = ErrorCode::InvalidProtectionUnitId;
+    const NOT_FOUND: ErrorCode = ErrorCode::ProtectionUnitNotFound;
+    const WORD: &'static str = "protection unit";
+    const PLACE_COLUMNS: PlaceColumns<UnitColumn> =
+        PlaceColumns { workload: Some(UnitColumn::Workload), parent: Some(UnitColumn::PolicyId) };
+
+    fn segment(at: At) -> String {
+        at.workload().map_or_else(|| "protectionUnits".to_owned(), Wording::units)
+    }
+
+    fn field(name: &str, caller: &Caller) -> Option<Field<UnitColumn>> {
+        let delegated = caller.kind == CallerKind::Delegated;
+        let (column, kind) = match name {
+            "id" => (UnitColumn::Id, FieldKind::Id),
+            "policyId" => (UnitColumn::PolicyId, FieldKind::Id),
+            "siteId" | "directoryObjectId" => (UnitColumn::Resource, FieldKind::Text),
+            "siteName" | "displayName" if delegated => (UnitColumn::Name, FieldKind::Text),
+            "siteWebUrl" if delegated => (UnitColumn::WebUrl, FieldKind::Text),
+            "status" => (
+                UnitColumn::Status,
+                FieldKind::Member(|text| ProtectionUnitStatus::from_name(text).is_some()),
+            ),
+            "protectionSources" => (
+                UnitColumn::Sources,
+                FieldKind::Member(|text| {
+                    text.split(',').all(|flag| ProtectionSource::from_name(flag).is_some())
+                }),
+            ),
+            "createdDateTime" => (UnitColumn::CreatedDateTime, FieldKind::Time),
+            "lastModifiedDateTime" => (UnitColumn::LastModifiedDateTime, FieldKind::Time),
+            _ => return None,
+        };
+        Some(Field { column, kind })
+    }
+
+    fn place(unit: &ProtectionUnit) -> (Option<Workload>, Option<String>) {
+        (Some(unit.workload), unit.policy.map(|id| id.to_string()))
+    }
+
+    async fn shown(
+        unit: &ProtectionUnit,
+        _tx: &mut AnyTx,
+        call: &Call,
+        _options: &QueryOptions,
+    ) -> Result<Map<String, Value>, Problem> {
+        Ok(render::unit(unit, call))
+    }
+}
+
+/// Why a unit cannot be added to a policy.
+pub(crate) fn why_not_attachable(state: UnitState) -> &'static str {
+    match state {
+        UnitState::OffboardRequested { .. }
+        | UnitState::Offboarded { .. }
+        | UnitState::CancelOffboardRequested { .. } => "is being offboarded",
+        UnitState::Unprotected
+        | UnitState::ProtectRequested
+        | UnitState::Protected
+        | UnitState::UnprotectRequested
+        | UnitState::RemoveRequested
+        | UnitState::Detached => "is in a policy already",
+    }
+}
 
 #[cfg(test)]
 mod tests;

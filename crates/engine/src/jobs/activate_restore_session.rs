@@ -39,11 +39,11 @@ pub(crate) async fn run(
                 let work = Work::RestoreArtifact { artifact: artifact.value.id, unit };
                 tx.enqueue(job.tenant, JobId::random(&*shared.entropy), work, now).await?;
             }
-            tx.put_artifact(&artifact.value, artifact.version).await?;
+            tx.put(&artifact.value, artifact.version).await?;
         }
         found.value.state = found.value.state.start(now)?;
         found.value.stamps.last_modified_at = now;
-        tx.put_restore_session(&found.value, found.version).await?;
+        tx.put(&found.value, found.version).await?;
         settle_session(&mut *tx, job.tenant, session, now).await?;
     }
     tx.finish(keeper.lease()?).await?;

@@ -40,7 +40,7 @@ pub(crate) async fn run(
         if let Ok(state) = unit.value.state.protect() {
             unit.value.state = state;
         }
-        tx.put_unit(&unit.value, unit.version).await?;
+        tx.put(&unit.value, unit.version).await?;
         policies::settle(tx, job.tenant, unit.value.policy, now).await?;
     }
     tx.finish(job.lease).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn give_up(
             // Protected stays protected: the next interval tries again.
             _ => unit.value.next_backup_at = Some(now.plus(shared.options.backup_interval)),
         }
-        tx.put_unit(&unit.value, unit.version).await?;
+        tx.put(&unit.value, unit.version).await?;
         policies::settle(&mut *tx, job.tenant, unit.value.policy, now).await?;
     }
     tx.finish(keeper.lease()?).await?;

@@ -17,7 +17,7 @@ pub(crate) async fn settle(
     if settled != found.value.state {
         found.value.state = settled;
         found.value.stamps.last_modified_at = now;
-        tx.put_policy(&found.value, found.version).await?;
+        tx.put(&found.value, found.version).await?;
     }
     Ok(())
 }

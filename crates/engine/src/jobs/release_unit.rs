@@ -28,7 +28,7 @@ pub(crate) async fn run(
             if matches!(job.work, Work::RemoveUnit { .. }) {
                 found.value.policy = None;
             }
-            tx.put_unit(&found.value, found.version).await?;
+            tx.put(&found.value, found.version).await?;
         }
         policies::settle(&mut *tx, job.tenant, policy, now).await?;
     }

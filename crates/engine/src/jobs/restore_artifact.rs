@@ -64,7 +64,7 @@ async fn start(
         .ok_or_else(|| JobError::give_up("InvalidRestoreTime", "The restore point has expired."))?;
     found.value.state = found.value.state.start(shared.clock.now())?;
     tx.guard(keeper.lease()?).await?;
-    tx.put_artifact(&found.value, found.version).await?;
+    tx.put(&found.value, found.version).await?;
     tx.commit().await?;
     Ok(Some((found.value, point)))
 }
@@ -134,7 +134,7 @@ async fn finish(
             artifact.error = Some(error);
         }
     }
-    tx.put_artifact(artifact, found.version).await?;
+    tx.put(artifact, found.version).await?;
     settle_session(&mut *tx, job.tenant, artifact.session, now).await?;
     tx.finish(keeper.lease()?).await?;
     Ok(tx.commit().await?)
@@ -163,5 +163,5 @@ pub(super) async fn settle_session(
         );
         found.value.error = Some(PublicError::new("UnknownError", message));
     }
-    Ok(tx.put_restore_session(&found.value, found.version).await?)
+    Ok(tx.put(&found.value, found.version).await?)
 }

@@ -23,8 +23,7 @@ async fn paused_world(seed: u64) -> (World, Arc<Meanwhile>, Protected) {
 
 async fn count_points(world: &World, site: &Protected) -> usize {
     let mut tx = world.node.store.read().await.unwrap();
-    let page = tx
-        .list_restore_points(world.tenant.facts().tenant_id, &ListQuery::first(1000, None))
+    let page = Listed::<RestorePoint>::list(&mut *tx, world.tenant.facts().tenant_id, &ListQuery::first(1000, None))
         .await
         .unwrap();
     page.rows.iter().filter(|point| point.unit == site.unit).count()

@@ -1,21 +1,24 @@
-//! `siteId`: the forms that clients send, and the one that is stored.
+//! What units protect, as clients name it: `siteId` and `directoryObjectId`, the forms that they send and the one that is stored.
 
 use std::fmt;
 
 use uuid::Uuid;
 
+use crate::Workload;
+
 /// A site's identifier. `host,siteCollection,web`, the same with the site's path after the host (which is dropped), or the bare
 /// GUID of the site collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SiteId {
+pub struct SiteId {
     host: Option<String>,
-    pub(super) collection: Uuid,
+    pub collection: Uuid,
     web: Option<Uuid>,
 }
 
 impl SiteId {
     /// `None` when `text` has none of the three forms.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(',').collect();
         match parts.as_slice() {
             [collection] => Some(Self { host: None, collection: guid(collection)?, web: None }),
@@ -29,7 +32,8 @@ impl SiteId {
     }
 
     /// The same site, as far as the two forms tell?
-    pub(super) fn is_same_site(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_same_site(&self, other: &Self) -> bool {
         self.collection == other.collection
             && match (self.web, other.web) {
                 (Some(ours), Some(theirs)) => ours == theirs && self.host == other.host,
@@ -67,6 +71,54 @@ fn host(place: &str) -> Option<String> {
         && path.chars().all(|c| !c.is_control() && !matches!(c, '\\' | '?' | '#' | '%' | '\''))
         && !path.split('/').any(|part| part == "..");
     (named && numbered && clean).then(|| host.to_ascii_lowercase())
+}
+
+/// What a unit protects: a site, or the drive or mailbox of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceId {
+    Site(SiteId),
+    /// `directoryObjectId` of a user.
+    User(Workload, Uuid),
+}
+
+impl ResourceId {
+    /// `None` when `text` has no form that names resources of the workload.
+    #[must_use]
+    pub fn parse(workload: Workload, text: &str) -> Option<Self> {
+        match workload {
+            Workload::SharePoint => SiteId::parse(text).map(Self::Site),
+            Workload::OneDrive | Workload::Exchange => {
+                guid(text).map(|user| Self::User(workload, user))
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn workload(&self) -> Workload {
+        match self {
+            Self::Site(_) => Workload::SharePoint,
+            Self::User(workload, _) => *workload,
+        }
+    }
+
+    /// The same resource, as far as the two forms tell?
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Site(ours), Self::Site(theirs)) => ours.is_same_site(theirs),
+            (ours, theirs) => ours == theirs,
+        }
+    }
+}
+
+/// The stored form.
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Site(site) => site.fmt(f),
+            Self::User(_, user) => user.fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]

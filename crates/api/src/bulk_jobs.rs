@@ -1,0 +1,182 @@
+//! Bulk jobs of a policy: many units added or excluded by name (`spec/api.md` section 10).
+
+use async_trait::async_trait;
+use axum::http::StatusCode;
+use holdfast_domain::limits::{BULK_JOB_ENTRIES, POLICY_NAME_CHARACTERS};
+use holdfast_domain::{
+    BulkAdditionJob, BulkJobId, BulkPurpose, BulkState, ProtectionMode, Stamps, Work, Workload,
+};
+use holdfast_graph_model::ErrorCode;
+use holdfast_graph_model::odata::QueryOptions;
+use holdfast_store::AnyTx;
+use holdfast_store::query::{BulkJobColumn, Filter};
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::caller::Caller;
+use crate::collection::{self, At, Parent, PlaceColumns, Resource};
+use crate::listing::{Field, FieldKind};
+use crate::policies;
+use crate::problem::Problem;
+use crate::render;
+use crate::workload::Wording;
+
+/// `…ProtectionUnitsBulkAdditionJobs`
+pub(crate) struct AdditionJobs;
+
+/// `…ExclusionUnitsBulkAdditionJobs` (beta)
+pub(crate) struct ExclusionJobs;
+
+const PLACE: PlaceColumns<BulkJobColumn> = PlaceColumns {
+    workload: Some(BulkJobColumn::Workload),
+    parent: Some(BulkJobColumn::PolicyId),
+};
+
+fn field(name: &str) -> Option<Field<BulkJobColumn>> {
+    let (column, kind) = match name {
+        "id" => (BulkJobColumn::Id, FieldKind::Id),
+        "displayName" => (BulkJobColumn::DisplayName, FieldKind::Text),
+        "status" => (BulkJobColumn::Status, FieldKind::Member(render::is_bulk_status)),
+        "createdDateTime" => (BulkJobColumn::CreatedDateTime, FieldKind::Time),
+        "lastModifiedDateTime" => (BulkJobColumn::LastModifiedDateTime, FieldKind::Time),
+        _ => return None,
+    };
+    Some(Field { column, kind })
+}
+
+macro_rules! jobs {
+    ($resource:ident, $base:literal, $word:literal, $segment:ident, $purpose:expr) => {
+        #[async_trait]
+        impl Resource for $resource {
+            type Noun = BulkAdditionJob;
+
+            const BASE: &'static str = $base;
+            const PARENT: Parent = Parent::Policy;
+            const WORD: &'static str = $word;
+            const PLACE_COLUMNS: PlaceColumns<BulkJobColumn> = PLACE;
+
+            fn segment(at: At) -> String {
+                at.workload().map_or_else(String::new, |workload| format!("{}s", workload.$segment()))
+            }
+
+            fn field(name: &str, _caller: &Caller) -> Option<Field<BulkJobColumn>> {
+                field(name)
+            }
+
+            fn place(job: &BulkAdditionJob) -> (Option<Workload>, Option<String>) {
+                // A job of the other purpose is in none of these collections.
+                let policy = (job.purpose == $purpose).then(|| job.policy.to_string());
+                (policy.is_some().then_some(job.workload), policy)
+            }
+
+            fn visible(_call: &Call) -> Option<Filter<BulkJobColumn>> {
+                Some(Filter::equal(BulkJobColumn::Purpose, $purpose.name()))
+            }
+
+            async fn shown(
+                job: &BulkAdditionJob,
+                _tx: &mut AnyTx,
+                call: &Call,
+                _options: &QueryOptions,
+            ) -> Result<Map<String, Value>, Problem> {
+                Ok(render::bulk_job(job, call.viewer))
+            }
+        }
+    };
+}
+
+jobs!(
+    AdditionJobs,
+    "protectionUnitsBulkJobBase",
+    "bulk addition job",
+    bulk_job_type,
+    BulkPurpose::Protect
+);
+jobs!(
+    ExclusionJobs,
+    "exclusionUnitBulkAdditionJob",
+    "bulk exclusion job",
+    exclusion_job_type,
+    BulkPurpose::Exclude
+);
+
+/// `POST …ProtectionUnitsBulkAdditionJobs`: names, ids, or both.
+pub(crate) async fn create_addition_job(call: Call, workload: Workload) -> Result<Answer, Problem> {
+    create(call, workload, BulkPurpose::Protect).await
+}
+
+/// `POST …ExclusionUnitsBulkAdditionJobs`
+pub(crate) async fn create_exclusion_job(call: Call, workload: Workload) -> Result<Answer, Problem> {
+    create(call, workload, BulkPurpose::Exclude).await
+}
+
+async fn create(
+    call: Call,
+    workload: Workload,
+    purpose: BulkPurpose,
+) -> Result<Answer, Problem> {
+    call.allow_options(&[])?;
+    let (type_name, segment) = match purpose {
+        BulkPurpose::Protect => {
+            (workload.bulk_job_type(), AdditionJobs::segment(At::In(workload)))
+        }
+        BulkPurpose::Exclude => {
+            (workload.exclusion_job_type(), ExclusionJobs::segment(At::In(workload)))
+        }
+    };
+    let mut body = call.json(ErrorCode::BadRequest)?;
+    body.check_type(&type_name)?;
+    let display_name = body
+        .take_text("displayName")?
+        .filter(|name| !name.trim().is_empty() && name.chars().count() <= POLICY_NAME_CHARACTERS)
+        .ok_or_else(|| body.refuse("displayName", "is required"))?;
+    let names = body.take_texts(workload.names())?;
+    let ids = match purpose {
+        BulkPurpose::Protect => body.take_texts(workload.ids())?,
+        BulkPurpose::Exclude => Vec::new(),
+    };
+    for name in ["id", "status", "error", "createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"] {
+        body.take(name);
+    }
+    let entries = names.len() + ids.len();
+    if entries == 0 || entries > BULK_JOB_ENTRIES {
+        let why = format!("must have 1 to {BULK_JOB_ENTRIES} entries, ids included");
+        return Err(body.refuse(workload.names(), &why));
+    }
+    body.finish()?;
+
+    let mut tx = call.write().await?;
+    let policy = policies::load(&mut *tx, &call, Some(workload)).await?.value;
+    tx.require_protection_change().await?;
+    if purpose == BulkPurpose::Exclude && policy.mode != ProtectionMode::FullService {
+        return Err(Problem::new(
+            ErrorCode::BadRequest,
+            "Only policies with the protectionMode fullServiceBackup have exclusion units.",
+        ));
+    }
+    let job = BulkAdditionJob {
+        id: BulkJobId::random(&*call.app.entropy),
+        tenant: policy.tenant,
+        workload,
+        policy: policy.id,
+        purpose,
+        display_name,
+        names,
+        ids,
+        state: BulkState::Active,
+        error: None,
+        stamps: Stamps::new(call.caller.actor.clone(), call.now()),
+    };
+    tx.insert(&job).await?;
+    tx.enqueue_work(Work::RunBulkJob { job: job.id }).await?;
+    tx.commit().await?;
+    let below = format!("/{}('{}')/{segment}", workload.policies(), policy.id);
+    let body = collection::entity(
+        &call,
+        &format!("{below}/$entity"),
+        render::bulk_job(&job, call.viewer),
+    );
+    let url = call.url(&format!("{below}('{}')", job.id));
+    Ok(Answer::with(StatusCode::CREATED, body).located_at(url))
+}

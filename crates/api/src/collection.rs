@@ -1,0 +1,369 @@
+//! Reading collections: list, `$count`, get and `$expand`, once for all nouns. A [`Resource`] says what is its own.
+
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use holdfast_domain::Workload;
+use holdfast_domain::limits::PAGE;
+use holdfast_graph_model::odata::{Expand, QueryOptions};
+use holdfast_graph_model::{ErrorCode, Version, types};
+use holdfast_store::query::{Filter, ListQuery};
+use holdfast_store::{Listed, Noun, AnyTx, Versioned};
+use serde_json::{Map, Value, json};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::caller::Caller;
+use crate::listing::{
+    self, Field, Listing, count_filter, select_with_expanded, typed, unknown_property,
+};
+use crate::problem::Problem;
+use crate::workload::Wording;
+use crate::{policies, restore_sessions};
+
+/// Which of the collections that hold a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The root's collection of the base type: `/protectionUnits`.
+    All,
+    /// The root's collection of one workload: `/siteProtectionUnits`.
+    Of(Workload),
+    /// The collection in a policy or restore session: `/sharePointProtectionPolicies/{id}/siteProtectionUnits`.
+    In(Workload),
+}
+
+impl At {
+    pub(crate) fn workload(self) -> Option<Workload> {
+        match self {
+            Self::All => None,
+            Self::Of(workload) | Self::In(workload) => Some(workload),
+        }
+    }
+}
+
+/// What contains a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parent {
+    Root,
+    Policy,
+    Session,
+}
+
+/// See [`Resource::PLACE_COLUMNS`].
+pub(crate) struct PlaceColumns<C> {
+    pub(crate) workload: Option<C>,
+    pub(crate) parent: Option<C>,
+}
+
+/// A kind of object that clients read from collections.
+#[async_trait]
+pub(crate) trait Resource: Send + Sync + 'static {
+    type Noun: Noun<Id: FromStr> + Clone;
+
+    /// The most general type, for `$select`: the properties of what derives from it can be selected, too.
+    const BASE: &'static str;
+    const PARENT: Parent = Parent::Root;
+    /// For ids that are not well-formed.
+    const MALFORMED: ErrorCode = ErrorCode::ResourceNotFound;
+    /// For well-formed ids of nothing.
+    const NOT_FOUND: ErrorCode = ErrorCode::ResourceNotFound;
+    /// In messages: `policy`.
+    const WORD: &'static str;
+    const EXPANDABLE: &'static [&'static str] = &[];
+    const DEFAULT_PAGE: u32 = PAGE;
+
+    /// The collection's name.
+    fn segment(at: At) -> String;
+
+    /// What may be filtered and sorted by. Names only for those who may read them, since a filter tells what it matches.
+    fn field(name: &str, caller: &Caller) -> Option<Field<<Self::Noun as Noun>::Column>>;
+
+    /// The columns of the workload and of the parent's id, where the noun has them.
+    const PLACE_COLUMNS: PlaceColumns<<Self::Noun as Noun>::Column>;
+
+    /// The workload and the parent of one object.
+    fn place(noun: &Self::Noun) -> (Option<Workload>, Option<String>);
+
+    /// What is asked of the rows wherever they are read.
+    fn visible(_call: &Call) -> Option<Filter<<Self::Noun as Noun>::Column>> {
+        None
+    }
+
+    /// One object, as `options` asks for it.
+    async fn shown(
+        noun: &Self::Noun,
+        tx: &mut AnyTx,
+        call: &Call,
+        options: &QueryOptions,
+    ) -> Result<Map<String, Value>, Problem>;
+
+    /// The noun with that key, in any place.
+    async fn find(
+        tx: &mut AnyTx,
+        call: &Call,
+        key: &str,
+        _parent: Option<&str>,
+    ) -> Result<Option<Versioned<Self::Noun>>, Problem>
+    where
+        AnyTx: Listed<Self::Noun>,
+    {
+        let id: <Self::Noun as Noun>::Id = key.parse().map_err(|_| {
+            Problem::new(Self::MALFORMED, format!("'{key}' is no well-formed id."))
+        })?;
+        Ok(Listed::<Self::Noun>::get(tx, call.caller.tenant, &id).await?)
+    }
+}
+
+type ColumnOf<R> = <<R as Resource>::Noun as Noun>::Column;
+
+/// What is always asked of the rows of a collection.
+fn scope<R: Resource>(at: At, parent: Option<&str>, call: &Call) -> Option<Filter<ColumnOf<R>>> {
+    let place = R::PLACE_COLUMNS;
+    let of_workload = place.workload.zip(at.workload());
+    let of_workload = of_workload.map(|(column, of)| Filter::equal(column, of.name()));
+    let of_parent = place.parent.zip(parent).map(|(column, id)| Filter::equal(column, id));
+    [of_parent, of_workload, R::visible(call)].into_iter().flatten().reduce(Filter::and)
+}
+
+/// The parent's id; it must exist, since the parts of nothing are 404 and not an empty list.
+async fn parent_id<R: Resource>(
+    tx: &mut AnyTx,
+    call: &Call,
+    at: At,
+) -> Result<Option<String>, Problem> {
+    let At::In(workload) = at else { return Ok(None) };
+    Ok(match R::PARENT {
+        Parent::Root => None,
+        Parent::Policy => {
+            Some(policies::load(tx, call, Some(workload)).await?.value.id.to_string())
+        }
+        Parent::Session => {
+            Some(restore_sessions::load(tx, call, Some(workload)).await?.value.id.to_string())
+        }
+    })
+}
+
+/// The collection's address below the root.
+fn context<R: Resource>(at: At, parent: Option<&str>) -> String {
+    let segment = R::segment(at);
+    match (at, R::PARENT, parent) {
+        (At::In(workload), Parent::Policy, Some(id)) => {
+            format!("/{}('{id}')/{segment}", workload.policies())
+        }
+        (At::In(workload), Parent::Session, Some(id)) => {
+            format!("/{}('{id}')/{segment}", workload.sessions())
+        }
+        _ => format!("/{segment}"),
+    }
+}
+
+/// `GET` of a collection.
+pub(crate) async fn list<R: Resource>(call: Call, at: At) -> Result<Answer, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    let mut tx = call.read().await?;
+    let parent = parent_id::<R>(&mut *tx, &call, at).await?;
+    let caller = call.caller.clone();
+    let mut listing = Listing::of(
+        &call,
+        &listing::Collection {
+            scope: scope::<R>(at, parent.as_deref(), &call),
+            field: &|name| R::field(name, &caller),
+            default_page: R::DEFAULT_PAGE,
+        },
+    )?;
+    check_names::<R>(&listing.options, call.viewer.version)?;
+    for expand in &listing.options.expand {
+        if let Some(filter) = narrowing::<R>(&call, expand)? {
+            listing.filter = Some(match listing.filter.take() {
+                Some(before) => before.and(filter),
+                None => filter,
+            });
+        }
+    }
+    listing.query.filter.clone_from(&listing.filter);
+    let (mut rows, mut next) = (Vec::new(), None);
+    if listing.wants_rows() {
+        let page =
+            Listed::<R::Noun>::list(&mut *tx, call.caller.tenant, &listing.query).await?;
+        next = page.next;
+        for noun in &page.rows {
+            rows.push(R::shown(noun, &mut *tx, &call, &listing.options).await?);
+        }
+    }
+    let count = match listing.options.count {
+        true => Some(
+            Listed::<R::Noun>::count(&mut *tx, call.caller.tenant, listing.filter.as_ref()).await?,
+        ),
+        false => None,
+    };
+    Ok(listing.answer(&call, &context::<R>(at, parent.as_deref()), rows, next.as_ref(), count))
+}
+
+/// A filter inside `$expand` of a single object narrows the list itself, as the published page on restore points has it.
+fn narrowing<R: Resource>(
+    call: &Call,
+    expand: &Expand,
+) -> Result<Option<Filter<ColumnOf<R>>>, Problem> {
+    let Some(text) = &expand.filter else { return Ok(None) };
+    let is_single = types()
+        .family(R::BASE)
+        .flat_map(|info| &info.properties)
+        .any(|property| {
+            property.name == expand.property && !property.type_name.starts_with("Collection(")
+        });
+    if !is_single {
+        return Ok(None);
+    }
+    let expression = holdfast_graph_model::odata::Expression::parse(text)?;
+    let field = |name: &str| R::field(&format!("{}/{name}", expand.property), &call.caller);
+    Ok(Some(typed(expression, &field)?))
+}
+
+/// `GET …/$count`
+pub(crate) async fn count<R: Resource>(call: Call, at: At) -> Result<Answer, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    let mut tx = call.read().await?;
+    let parent = parent_id::<R>(&mut *tx, &call, at).await?;
+    let caller = call.caller.clone();
+    let scope = scope::<R>(at, parent.as_deref(), &call);
+    let filter = count_filter(&call, scope, &|name| R::field(name, &caller))?;
+    let count = Listed::<R::Noun>::count(&mut *tx, call.caller.tenant, filter.as_ref()).await?;
+    Ok(Answer::count(count))
+}
+
+/// The object of the path's last key, in its place.
+pub(crate) async fn load<R: Resource>(
+    tx: &mut AnyTx,
+    call: &Call,
+    at: At,
+) -> Result<Versioned<R::Noun>, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    let parent = parent_id::<R>(tx, call, at).await?;
+    load_in::<R>(tx, call, at, parent).await
+}
+
+/// The same, with the parent known.
+pub(crate) async fn load_in<R: Resource>(
+    tx: &mut AnyTx,
+    call: &Call,
+    at: At,
+    parent: Option<String>,
+) -> Result<Versioned<R::Noun>, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    let key = call.keys.get(usize::from(parent.is_some())).map_or("", String::as_str);
+    let not_found = || {
+        Problem::new(R::NOT_FOUND, format!("There is no {} with the id {key}.", R::WORD))
+    };
+    let found = R::find(tx, call, key, parent.as_deref()).await?.ok_or_else(not_found)?;
+    // In another collection than the one named: as good as not there.
+    let (workload, container) = R::place(&found.value);
+    let is_here = (at.workload().is_none() || at.workload() == workload)
+        && (parent.is_none() || parent == container);
+    if is_here { Ok(found) } else { Err(not_found()) }
+}
+
+/// `GET` of one object.
+pub(crate) async fn get<R: Resource>(call: Call, at: At) -> Result<Answer, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    call.allow_options(&["$select", "$expand"])?;
+    check_names::<R>(&call.options, call.viewer.version)?;
+    let mut tx = call.read().await?;
+    let noun = load::<R>(&mut *tx, &call, at).await?.value;
+    let parent = match at {
+        At::In(_) => call.keys.first().cloned(),
+        At::All | At::Of(_) => None,
+    };
+    let body = R::shown(&noun, &mut *tx, &call, &call.options).await?;
+    let context = format!("{}/$entity", context::<R>(at, parent.as_deref()));
+    Ok(Answer::ok(entity(&call, &context, body)))
+}
+
+/// One object with `$select` applied and its context.
+pub(crate) fn entity(
+    call: &Call,
+    context: &str,
+    mut body: Map<String, Value>,
+) -> Map<String, Value> {
+    if let Some(names) = &call.options.select {
+        select_with_expanded(&mut body, names, &call.options.expand);
+    }
+    body.insert("@odata.context".to_owned(), json!(call.context(context)));
+    body
+}
+
+/// The first page of a contained collection, for `$expand`.
+pub(crate) async fn expanded<R: Resource>(
+    tx: &mut AnyTx,
+    call: &Call,
+    workload: Workload,
+    parent: &str,
+    expand: &Expand,
+) -> Result<Value, Problem>
+where
+    AnyTx: Listed<R::Noun>,
+{
+    let options = QueryOptions { select: expand.select.clone(), ..QueryOptions::default() };
+    check_names::<R>(&options, call.viewer.version)?;
+    let mut filter = scope::<R>(At::In(workload), Some(parent), call);
+    if let Some(text) = &expand.filter {
+        let expression = holdfast_graph_model::odata::Expression::parse(text)?;
+        let asked = typed(expression, &|name| R::field(name, &call.caller))?;
+        filter = Some(match filter {
+            Some(scope) => scope.and(asked),
+            None => asked,
+        });
+    }
+    let query = ListQuery::first(R::DEFAULT_PAGE, filter);
+    let page = Listed::<R::Noun>::list(tx, call.caller.tenant, &query).await?;
+    let mut rows = Vec::new();
+    for noun in &page.rows {
+        let mut row = R::shown(noun, tx, call, &options).await?;
+        if let Some(names) = &options.select {
+            select_with_expanded(&mut row, names, &[]);
+        }
+        rows.push(Value::Object(row));
+    }
+    Ok(Value::Array(rows))
+}
+
+/// Refuses names in `$select` and `$expand` that the type does not have.
+pub(crate) fn check_names<R: Resource>(
+    options: &QueryOptions,
+    version: Version,
+) -> Result<(), Problem> {
+    check_names_of(R::BASE, R::EXPANDABLE, options, version)
+}
+
+/// The same by the names of a type and of what can be expanded.
+pub(crate) fn check_names_of(
+    base: &str,
+    expandable: &[&str],
+    options: &QueryOptions,
+    version: Version,
+) -> Result<(), Problem> {
+    for name in options.select.iter().flatten() {
+        let is_known = name == "*"
+            || types().family(base).any(|info| {
+                types().property(&info.name, name, version).is_some()
+            });
+        if !is_known {
+            return Err(unknown_property("$select", name));
+        }
+    }
+    for expand in &options.expand {
+        if !expandable.contains(&expand.property.as_str()) {
+            return Err(unknown_property("$expand", &expand.property));
+        }
+    }
+    Ok(())
+}

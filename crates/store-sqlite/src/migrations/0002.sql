@@ -1,0 +1,100 @@
+-- Version 2: the nouns of the whole backup API.
+ALTER TABLE policies ADD COLUMN mode TEXT NOT NULL DEFAULT 'standard';
+ALTER TABLE policies ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 365;
+ALTER TABLE policies ADD COLUMN pending_retention_days INTEGER;
+ALTER TABLE policies ADD COLUMN pending_retention_at INTEGER;
+
+ALTER TABLE units ADD COLUMN sources TEXT NOT NULL DEFAULT 'manual';
+UPDATE units SET sources = 'none' WHERE policy IS NULL;
+-- A site can be named by its collection alone: this finds it in either form.
+ALTER TABLE units ADD COLUMN site_collection TEXT;
+UPDATE units SET site_collection = CASE WHEN instr(resource, ',') > 0 THEN substr(resource, instr(resource, ',') + 1, 36) ELSE resource END WHERE workload = 'sharePoint';
+CREATE INDEX units_by_site_collection ON units (site_collection) WHERE site_collection IS NOT NULL;
+ALTER TABLE units ADD COLUMN billing_policy TEXT;
+ALTER TABLE units ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 365;
+ALTER TABLE units ADD COLUMN pending_retention_days INTEGER;
+ALTER TABLE units ADD COLUMN pending_retention_at INTEGER;
+
+ALTER TABLE restore_sessions ADD COLUMN kind TEXT NOT NULL DEFAULT 'standard';
+ALTER TABLE restore_sessions ADD COLUMN policy TEXT;
+ALTER TABLE restore_sessions ADD COLUMN conflict_behavior TEXT NOT NULL DEFAULT 'fail';
+ALTER TABLE restore_sessions ADD COLUMN keeps_item_permissions INTEGER NOT NULL DEFAULT 0;
+
+-- part: whole, item (with the columns after it) or found (with search_response).
+ALTER TABLE restore_artifacts ADD COLUMN part TEXT NOT NULL DEFAULT 'whole';
+ALTER TABLE restore_artifacts ADD COLUMN browse_session TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN item_key TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN item_web_url TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN restored_item_key TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN restored_item_path TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN restored_item_web_url TEXT;
+ALTER TABLE restore_artifacts ADD COLUMN search_response TEXT;
+
+ALTER TABLE jobs ADD COLUMN subject TEXT;
+
+CREATE TABLE service_apps (
+  id TEXT NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL, effective_at INTEGER, registered_at INTEGER NOT NULL,
+  last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL, version INTEGER NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+INSERT INTO service_apps SELECT active_controller, tenant, 'active', NULL, last_modified_at, last_modified_by, last_modified_at, 1 FROM services WHERE active_controller IS NOT NULL;
+ALTER TABLE services DROP COLUMN active_controller;
+ALTER TABLE services ADD COLUMN controller_deleted_at INTEGER;
+
+CREATE TABLE rules (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, workload TEXT NOT NULL, policy TEXT NOT NULL, expression TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, error TEXT,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX rules_by_policy ON rules (tenant, policy, created_at DESC, id);
+
+-- Which units a dynamic rule holds in its policy.
+CREATE TABLE rule_members (
+  rule TEXT NOT NULL, unit TEXT NOT NULL, tenant TEXT NOT NULL,
+  PRIMARY KEY (rule, unit)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rule_members_by_unit ON rule_members (unit);
+
+CREATE TABLE bulk_addition_jobs (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, workload TEXT NOT NULL, policy TEXT NOT NULL, purpose TEXT NOT NULL, display_name TEXT NOT NULL, names TEXT NOT NULL, ids TEXT NOT NULL, status TEXT NOT NULL, error TEXT,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX bulk_addition_jobs_by_policy ON bulk_addition_jobs (tenant, policy, created_at DESC, id);
+
+CREATE TABLE exclusion_units (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, workload TEXT NOT NULL, policy TEXT NOT NULL, resource TEXT NOT NULL,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL, version INTEGER NOT NULL,
+  UNIQUE (tenant, policy, resource)
+) STRICT;
+CREATE INDEX exclusion_units_by_age ON exclusion_units (tenant, created_at DESC, id);
+
+CREATE TABLE bulk_restore_requests (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, workload TEXT NOT NULL, session TEXT NOT NULL UNIQUE, display_name TEXT NOT NULL, names TEXT NOT NULL, ids TEXT NOT NULL, destination TEXT NOT NULL,
+  period_start INTEGER, period_end INTEGER, preference TEXT NOT NULL, status TEXT NOT NULL, error TEXT,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE search_responses (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, restore_point TEXT, query TEXT NOT NULL, expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE activities (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, at INTEGER NOT NULL, operation TEXT NOT NULL, result TEXT NOT NULL, workload TEXT NOT NULL, performed_by TEXT NOT NULL, error TEXT, details TEXT NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX activities_by_age ON activities (tenant, at DESC, id);
+
+CREATE TABLE notifications_settings (
+  tenant TEXT PRIMARY KEY, is_enabled INTEGER NOT NULL, tells_routine INTEGER NOT NULL, custom_recipients TEXT NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, written_at INTEGER NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+
+-- Only ever added to: the database itself refuses anything else.
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, operation TEXT NOT NULL, target TEXT NOT NULL, request TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_tenant ON audit (tenant, sequence);
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
