@@ -6,7 +6,7 @@ use holdfast_graph_model::evolvable::{ArtifactRestoreStatus, DestinationType};
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_graph_model::{ErrorCode, Evolvable};
 use holdfast_store::query::{ArtifactColumn, Filter, ListQuery};
-use holdfast_store::{Listed, AnyTx, Versioned};
+use holdfast_store::{AnyTx, Listed, Versioned};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
@@ -81,6 +81,10 @@ impl Resource for WholeArtifacts {
         (None, Some(artifact.session.to_string()))
     }
 
+    fn includes(artifact: &RestoreArtifact) -> bool {
+        artifact.is_whole()
+    }
+
     fn visible(_call: &Call) -> Option<Filter<ArtifactColumn>> {
         Some(Filter::equal(ArtifactColumn::Part, "whole"))
     }
@@ -102,10 +106,7 @@ impl Resource for WholeArtifacts {
         _parent: Option<&str>,
     ) -> Result<Option<Versioned<RestoreArtifact>>, Problem> {
         match key.parse() {
-            Ok(id) => {
-                let found = tx.artifact_by_id(call.caller.tenant, id).await?;
-                Ok(found.filter(|row| row.value.is_whole()))
-            }
+            Ok(id) => Ok(tx.artifact_by_id(call.caller.tenant, id).await?),
             Err(_) => Ok(None),
         }
     }
@@ -137,6 +138,10 @@ impl Resource for GranularArtifacts {
         (None, Some(artifact.session.to_string()))
     }
 
+    fn includes(artifact: &RestoreArtifact) -> bool {
+        !artifact.is_whole()
+    }
+
     fn visible(_call: &Call) -> Option<Filter<ArtifactColumn>> {
         Some(Filter::In(ArtifactColumn::Part, vec!["item".into(), "found".into()]))
     }
@@ -166,9 +171,7 @@ impl Resource for GranularArtifacts {
         };
         let query = ListQuery::first(1, Some(filter));
         let found = Listed::<RestoreArtifact>::list(tx, call.caller.tenant, &query).await?;
-        let Some(artifact) = found.rows.into_iter().find(|artifact| !artifact.is_whole()) else {
-            return Ok(None);
-        };
+        let Some(artifact) = found.rows.first() else { return Ok(None) };
         Ok(tx.artifact_by_id(call.caller.tenant, artifact.id).await?)
     }
 }

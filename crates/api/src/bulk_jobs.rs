@@ -28,10 +28,8 @@ pub(crate) struct AdditionJobs;
 /// `…ExclusionUnitsBulkAdditionJobs` (beta)
 pub(crate) struct ExclusionJobs;
 
-const PLACE: PlaceColumns<BulkJobColumn> = PlaceColumns {
-    workload: Some(BulkJobColumn::Workload),
-    parent: Some(BulkJobColumn::PolicyId),
-};
+const PLACE: PlaceColumns<BulkJobColumn> =
+    PlaceColumns { workload: Some(BulkJobColumn::Workload), parent: Some(BulkJobColumn::PolicyId) };
 
 fn field(name: &str) -> Option<Field<BulkJobColumn>> {
     let (column, kind) = match name {
@@ -57,7 +55,8 @@ macro_rules! jobs {
             const PLACE_COLUMNS: PlaceColumns<BulkJobColumn> = PLACE;
 
             fn segment(at: At) -> String {
-                at.workload().map_or_else(String::new, |workload| format!("{}s", workload.$segment()))
+                at.workload()
+                    .map_or_else(String::new, |workload| format!("{}s", workload.$segment()))
             }
 
             fn field(name: &str, _caller: &Caller) -> Option<Field<BulkJobColumn>> {
@@ -65,9 +64,11 @@ macro_rules! jobs {
             }
 
             fn place(job: &BulkAdditionJob) -> (Option<Workload>, Option<String>) {
-                // A job of the other purpose is in none of these collections.
-                let policy = (job.purpose == $purpose).then(|| job.policy.to_string());
-                (policy.is_some().then_some(job.workload), policy)
+                (Some(job.workload), Some(job.policy.to_string()))
+            }
+
+            fn includes(job: &BulkAdditionJob) -> bool {
+                job.purpose == $purpose
             }
 
             fn visible(_call: &Call) -> Option<Filter<BulkJobColumn>> {
@@ -107,20 +108,17 @@ pub(crate) async fn create_addition_job(call: Call, workload: Workload) -> Resul
 }
 
 /// `POST …ExclusionUnitsBulkAdditionJobs`
-pub(crate) async fn create_exclusion_job(call: Call, workload: Workload) -> Result<Answer, Problem> {
+pub(crate) async fn create_exclusion_job(
+    call: Call,
+    workload: Workload,
+) -> Result<Answer, Problem> {
     create(call, workload, BulkPurpose::Exclude).await
 }
 
-async fn create(
-    call: Call,
-    workload: Workload,
-    purpose: BulkPurpose,
-) -> Result<Answer, Problem> {
+async fn create(call: Call, workload: Workload, purpose: BulkPurpose) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let (type_name, segment) = match purpose {
-        BulkPurpose::Protect => {
-            (workload.bulk_job_type(), AdditionJobs::segment(At::In(workload)))
-        }
+        BulkPurpose::Protect => (workload.bulk_job_type(), AdditionJobs::segment(At::In(workload))),
         BulkPurpose::Exclude => {
             (workload.exclusion_job_type(), ExclusionJobs::segment(At::In(workload)))
         }
@@ -136,7 +134,15 @@ async fn create(
         BulkPurpose::Protect => body.take_texts(workload.ids())?,
         BulkPurpose::Exclude => Vec::new(),
     };
-    for name in ["id", "status", "error", "createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"] {
+    for name in [
+        "id",
+        "status",
+        "error",
+        "createdBy",
+        "createdDateTime",
+        "lastModifiedBy",
+        "lastModifiedDateTime",
+    ] {
         body.take(name);
     }
     let entries = names.len() + ids.len();
@@ -172,11 +178,8 @@ async fn create(
     tx.enqueue_work(Work::RunBulkJob { job: job.id }).await?;
     tx.commit().await?;
     let below = format!("/{}('{}')/{segment}", workload.policies(), policy.id);
-    let body = collection::entity(
-        &call,
-        &format!("{below}/$entity"),
-        render::bulk_job(&job, call.viewer),
-    );
+    let body =
+        collection::entity(&call, &format!("{below}/$entity"), render::bulk_job(&job, call.viewer));
     let url = call.url(&format!("{below}('{}')", job.id));
     Ok(Answer::with(StatusCode::CREATED, body).located_at(url))
 }

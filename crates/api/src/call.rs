@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use holdfast_domain::{
-    ActivityOperation, ActivityResult, AuditRecord, JobId, ProtectionPolicy, RestoreSession, Service,
-    ServiceApp, ServiceState, Timestamp, Work, Workload,
+    ActivityOperation, ActivityResult, AuditRecord, JobId, ProtectionPolicy, RestoreSession,
+    Service, ServiceApp, ServiceState, Timestamp, Work, Workload,
 };
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_graph_model::{ErrorCode, Version, Viewer};
@@ -203,7 +203,8 @@ impl Writing {
 
     /// Refuses unless the service's state lets policies and units change.
     pub(crate) async fn require_protection_change(&mut self) -> Result<(), Problem> {
-        self.require(ServiceState::allows_protection_change, "protection cannot be changed").await?;
+        self.require(ServiceState::allows_protection_change, "protection cannot be changed")
+            .await?;
         let (app, now) = (self.caller.app, self.app.clock.now());
         match find::<ServiceApp>(&mut *self.tx, self.caller.tenant, &app).await? {
             Some(row) if !row.value.state.at(now).controls() => Err(Problem::new(

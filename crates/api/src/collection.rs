@@ -8,7 +8,7 @@ use holdfast_domain::limits::PAGE;
 use holdfast_graph_model::odata::{Expand, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, types};
 use holdfast_store::query::{Filter, ListQuery};
-use holdfast_store::{Listed, Noun, AnyTx, Versioned};
+use holdfast_store::{AnyTx, Listed, Noun, Versioned};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
@@ -84,7 +84,12 @@ pub(crate) trait Resource: Send + Sync + 'static {
     /// The workload and the parent of one object.
     fn place(noun: &Self::Noun) -> (Option<Workload>, Option<String>);
 
-    /// What is asked of the rows wherever they are read.
+    /// Is the noun one of this resource's? Where several resources share a type of noun.
+    fn includes(_noun: &Self::Noun) -> bool {
+        true
+    }
+
+    /// What is asked of the rows wherever they are read: the same as [`Resource::includes`], of a query.
     fn visible(_call: &Call) -> Option<Filter<<Self::Noun as Noun>::Column>> {
         None
     }
@@ -107,9 +112,9 @@ pub(crate) trait Resource: Send + Sync + 'static {
     where
         AnyTx: Listed<Self::Noun>,
     {
-        let id: <Self::Noun as Noun>::Id = key.parse().map_err(|_| {
-            Problem::new(Self::MALFORMED, format!("'{key}' is no well-formed id."))
-        })?;
+        let id: <Self::Noun as Noun>::Id = key
+            .parse()
+            .map_err(|_| Problem::new(Self::MALFORMED, format!("'{key}' is no well-formed id.")))?;
         Ok(Listed::<Self::Noun>::get(tx, call.caller.tenant, &id).await?)
     }
 }
@@ -185,8 +190,7 @@ where
     listing.query.filter.clone_from(&listing.filter);
     let (mut rows, mut next) = (Vec::new(), None);
     if listing.wants_rows() {
-        let page =
-            Listed::<R::Noun>::list(&mut *tx, call.caller.tenant, &listing.query).await?;
+        let page = Listed::<R::Noun>::list(&mut *tx, call.caller.tenant, &listing.query).await?;
         next = page.next;
         for noun in &page.rows {
             rows.push(R::shown(noun, &mut *tx, &call, &listing.options).await?);
@@ -207,12 +211,9 @@ fn narrowing<R: Resource>(
     expand: &Expand,
 ) -> Result<Option<Filter<ColumnOf<R>>>, Problem> {
     let Some(text) = &expand.filter else { return Ok(None) };
-    let is_single = types()
-        .family(R::BASE)
-        .flat_map(|info| &info.properties)
-        .any(|property| {
-            property.name == expand.property && !property.type_name.starts_with("Collection(")
-        });
+    let is_single = types().family(R::BASE).flat_map(|info| &info.properties).any(|property| {
+        property.name == expand.property && !property.type_name.starts_with("Collection(")
+    });
     if !is_single {
         return Ok(None);
     }
@@ -259,13 +260,13 @@ where
     AnyTx: Listed<R::Noun>,
 {
     let key = call.keys.get(usize::from(parent.is_some())).map_or("", String::as_str);
-    let not_found = || {
-        Problem::new(R::NOT_FOUND, format!("There is no {} with the id {key}.", R::WORD))
-    };
+    let not_found =
+        || Problem::new(R::NOT_FOUND, format!("There is no {} with the id {key}.", R::WORD));
     let found = R::find(tx, call, key, parent.as_deref()).await?.ok_or_else(not_found)?;
     // In another collection than the one named: as good as not there.
     let (workload, container) = R::place(&found.value);
-    let is_here = (at.workload().is_none() || at.workload() == workload)
+    let is_here = R::includes(&found.value)
+        && (at.workload().is_none() || workload.is_none() || at.workload() == workload)
         && (parent.is_none() || parent == container);
     if is_here { Ok(found) } else { Err(not_found()) }
 }
@@ -353,9 +354,9 @@ pub(crate) fn check_names_of(
 ) -> Result<(), Problem> {
     for name in options.select.iter().flatten() {
         let is_known = name == "*"
-            || types().family(base).any(|info| {
-                types().property(&info.name, name, version).is_some()
-            });
+            || types()
+                .family(base)
+                .any(|info| types().property(&info.name, name, version).is_some());
         if !is_known {
             return Err(unknown_property("$select", name));
         }

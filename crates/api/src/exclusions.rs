@@ -8,7 +8,7 @@ use holdfast_domain::{
 use holdfast_graph_model::ErrorCode;
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_store::query::{ExclusionColumn, Filter};
-use holdfast_store::{Listed, AnyTx, find};
+use holdfast_store::{AnyTx, Listed, find};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Writing};
@@ -113,11 +113,7 @@ pub(crate) fn take_delta(
     }
 }
 
-fn read_changes(
-    items: Vec<Value>,
-    name: &str,
-    workload: Workload,
-) -> Result<Vec<Change>, Problem> {
+fn read_changes(items: Vec<Value>, name: &str, workload: Workload) -> Result<Vec<Change>, Problem> {
     if items.len() > UNITS_PER_POLICY_REQUEST {
         let message =
             format!("At most {UNITS_PER_POLICY_REQUEST} exclusion units fit into one request.");

@@ -8,9 +8,9 @@
 //! before anything is read; every read and write names the caller's tenant, so that another tenant's object is not
 //! found; an operation that fails changes nothing; what is not served is refused by name.
 
+mod activity_logs;
 mod address;
 mod answer;
-mod activity_logs;
 mod artifacts;
 mod browse_sessions;
 mod bulk_jobs;
@@ -24,6 +24,7 @@ mod compatibility_tests;
 #[cfg(test)]
 mod contract_tests;
 mod dispatch;
+mod entra;
 mod exclusions;
 mod extract;
 #[cfg(test)]

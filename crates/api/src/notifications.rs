@@ -98,8 +98,7 @@ fn read_recipients(mut recipients: JsonObject) -> Result<Vec<String>, Problem> {
 /// Plain addresses only: what a mail header could be broken with is none.
 fn is_address(text: &str) -> bool {
     let is_clean = |part: &str| {
-        !part.is_empty()
-            && part.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c))
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c))
     };
     text.len() <= 254
         && text.split_once('@').is_some_and(|(user, domain)| {
@@ -114,7 +113,15 @@ mod tests {
     #[test]
     fn addresses() {
         assert!(is_address("user1@contoso.com"));
-        for text in ["", "x", "@contoso.com", "a b@contoso.com", "a@b\r\nBcc: c@d.e", "a@b@c.d", "a@localhost"] {
+        for text in [
+            "",
+            "x",
+            "@contoso.com",
+            "a b@contoso.com",
+            "a@b\r\nBcc: c@d.e",
+            "a@b@c.d",
+            "a@localhost",
+        ] {
             assert!(!is_address(text), "{text}");
         }
     }

@@ -33,10 +33,7 @@ pub(crate) async fn get_statistics_by_policy(call: Call) -> Result<Answer, Probl
     let units = tx.units_of_policy(tenant, id).await?;
     let units: Vec<ProtectionUnit> = units.into_iter().map(|row| row.value).collect();
     let mut body = Map::new();
-    body.insert(
-        "@odata.context".to_owned(),
-        json!(type_context(&call, "backupPolicyReport")),
-    );
+    body.insert("@odata.context".to_owned(), json!(type_context(&call, "backupPolicyReport")));
     body.insert("backupPolicyId".to_owned(), json!(id.to_string()));
     body.insert("displayName".to_owned(), json!(policy.value.display_name));
     body.insert("countStatistics".to_owned(), statistics(&units, None, call.now()));
@@ -63,18 +60,14 @@ pub(crate) async fn get_statistics_by_workload(call: Call) -> Result<Answer, Pro
     let Value::Object(mut body) = statistics(&units, Some(removed), call.now()) else {
         return Ok(Answer::ok(Map::new()));
     };
-    body.insert(
-        "@odata.context".to_owned(),
-        json!(type_context(&call, "backupCountStatistics")),
-    );
+    body.insert("@odata.context".to_owned(), json!(type_context(&call, "backupCountStatistics")));
     Ok(Answer::ok(body))
 }
 
 /// `backupCountStatistics`
 fn statistics(units: &[ProtectionUnit], removed: Option<usize>, now: Timestamp) -> Value {
-    let count = |matches: fn(&ProtectionUnit) -> bool| {
-        units.iter().filter(|unit| matches(unit)).count()
-    };
+    let count =
+        |matches: fn(&ProtectionUnit) -> bool| units.iter().filter(|unit| matches(unit)).count();
     json!({
         "total": units.len(),
         "protectedInProgress": count(|unit| unit.state == UnitState::ProtectRequested),

@@ -26,7 +26,7 @@ use crate::rules::Rules;
 use crate::service_apps::ServiceApps;
 use crate::units::Units;
 use crate::{
-    artifacts, bulk_jobs, holdfast, notifications, policies, reports, restore_points,
+    artifacts, bulk_jobs, entra, holdfast, notifications, policies, reports, restore_points,
     restore_sessions, rules, service, service_apps, units,
 };
 
@@ -83,6 +83,10 @@ pub(crate) const GRAPH: &[Route] = routes! {
     PATCH "/emailNotificationsSetting" "emailNotificationsSetting.update" notifications::update_setting;
 
     POST "/enable" "enable" service::enable::enable_service;
+
+    GET "/entraProtectionPolicies" "entraProtectionPolicies.list" entra::list_entra_policies;
+    GET "/entraProtectionPolicies/$count" "entraProtectionPolicies.count" entra::count_entra_policies;
+    GET "/entraProtectionPolicies/{id}" "entraProtectionPolicies.get" entra::get_entra_policy;
 
     GET "/exchangeProtectionPolicies" "exchangeProtectionPolicies.list" list::<Policies>: At::Of(Exchange);
     POST "/exchangeProtectionPolicies" "exchangeProtectionPolicies.create" policies::create::create_policy: Exchange;
@@ -345,6 +349,10 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     };
     let mut matching: Vec<(Match, &Route)> = routes
         .iter()
+        .filter(|route| match address.root {
+            Root::BackupRestore(version) => operation_of(route).is_in(version),
+            Root::Holdfast => true,
+        })
         .filter_map(|route| matches(route.path, &address.segments).map(|found| (found, route)))
         .collect();
     // The path with the most literal segments wins, whatever the method: `search` is no key.
@@ -353,7 +361,7 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     let allow: Vec<&str> = matching.iter().map(|(_, route)| route.method.as_str()).collect();
     let allow = allow.join(", ");
     if let Some((found, route)) = matching.into_iter().find(|(_, route)| route.method == *method) {
-        let operation = operations().get(route.operation).expect("a test looks every id up");
+        let operation = operation_of(route);
         return Ok(Found { operation, handler: route.handler, keys: found.keys });
     }
     match known_but_not_served(method, address, best.as_ref()) {
@@ -366,6 +374,10 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
             allow,
         }),
     }
+}
+
+fn operation_of(route: &Route) -> &'static Operation {
+    operations().get(route.operation).expect("a test looks every id up")
 }
 
 /// Where a path's keys are, for comparing paths, and the keys themselves.
@@ -438,7 +450,8 @@ fn known_but_not_served(
 /// How an operation of the contract is refused that is not served.
 fn refusal(operation: &Operation) -> Handler {
     let is_write = operation.method != "GET";
-    if is_write && operation.tier == "metadata-only" {
+    // What only permission data names, nobody describes: refused like a generic write.
+    if is_write && operation.tier != "documented" {
         |call| Box::pin(std::future::ready(Err(generic_write(&call))))
     } else {
         |_| {
@@ -452,14 +465,26 @@ fn refusal(operation: &Operation) -> Handler {
 
 fn generic_write(call: &Call) -> Problem {
     let path = call.path.to_ascii_lowercase();
-    let hint = if path.contains("restoreartifacts") {
+    let hint = if path.contains("bulkaddition") {
+        "Bulk jobs are created below their policy, bulk requests below their restore session; neither is changed."
+    } else if path.contains("inclusionrules") {
+        "Rules are created and changed below their policy."
+    } else if path.contains("exclusionunits") {
+        "Exclusion units are changed by PATCH of their policy, with siteExclusionUnits@delta and its siblings."
+    } else if path.contains("browsesessions") {
+        "Browse sessions are created in their typed collections; they end by themselves."
+    } else if path.ends_with("/deactivate") {
+        "A restore session that is active runs to its end; a draft can be deleted."
+    } else if path.contains("entra") {
+        "Entra ID is not protected."
+    } else if path.contains("restoreartifacts") {
         "Artifacts are created with their restore session and changed by PATCH /sharePointRestoreSessions/{id} with siteRestoreArtifacts@delta."
     } else if path.contains("restoresessions") {
-        "Use PATCH /sharePointRestoreSessions/{id}."
+        "Use PATCH of the typed collection, such as /sharePointRestoreSessions/{id}."
     } else if path.contains("protectionpolicies") && !path.contains("units") {
-        "Use PATCH /sharePointProtectionPolicies/{id}."
+        "Use PATCH of the typed collection, such as /sharePointProtectionPolicies/{id}."
     } else if path.contains("units") {
-        "Units are changed by PATCH /sharePointProtectionPolicies/{id} with siteProtectionUnits@delta."
+        "Units are changed by PATCH of their policy, with siteProtectionUnits@delta and its siblings."
     } else if path.contains("restorepoints") {
         "Restore points are made by the service only."
     } else {

@@ -120,7 +120,15 @@ pub(crate) async fn create_rule(call: Call, workload: Workload) -> Result<Answer
         let why = "can only be false for sites: dynamic site rules are switched off";
         return Err(body.refuse("isAutoApplyEnabled", why));
     }
-    for name in ["id", "status", "error", "createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"] {
+    for name in [
+        "id",
+        "status",
+        "error",
+        "createdBy",
+        "createdDateTime",
+        "lastModifiedBy",
+        "lastModifiedDateTime",
+    ] {
         body.take(name);
     }
     body.finish()?;
@@ -160,8 +168,9 @@ pub(crate) async fn run_rule(call: Call, workload: Workload) -> Result<Answer, P
             "A dynamic rule is applied all the time: it cannot be run.",
         ));
     }
-    rule.run()
-        .map_err(|error| Problem::transition(ErrorCode::ProtectionRuleActionNotAllowed, "rule", error))?;
+    rule.run().map_err(|error| {
+        Problem::transition(ErrorCode::ProtectionRuleActionNotAllowed, "rule", error)
+    })?;
     save(&mut tx, &call, &mut rule, row.version).await?;
     tx.commit().await?;
     Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &rule)))
@@ -173,10 +182,20 @@ pub(crate) async fn update_rule(call: Call, workload: Workload) -> Result<Answer
     let mut body = call.json(ErrorCode::InvalidProtectionRulePatchRequest)?;
     body.check_type(&workload.rule_type())?;
     if body.has("isAutoApplyEnabled") {
-        return Err(body.refuse("isAutoApplyEnabled", "is chosen when a rule is created, and stays"));
+        return Err(
+            body.refuse("isAutoApplyEnabled", "is chosen when a rule is created, and stays")
+        );
     }
     let expression = take_expression(&mut body, workload)?;
-    for name in ["id", "status", "error", "createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"] {
+    for name in [
+        "id",
+        "status",
+        "error",
+        "createdBy",
+        "createdDateTime",
+        "lastModifiedBy",
+        "lastModifiedDateTime",
+    ] {
         body.take(name);
     }
     body.finish()?;
@@ -190,8 +209,9 @@ pub(crate) async fn update_rule(call: Call, workload: Workload) -> Result<Answer
             "A static rule cannot be changed: delete it and create another.",
         ));
     }
-    rule.update(expression)
-        .map_err(|error| Problem::transition(ErrorCode::DynamicRuleEditNotAllowed, "rule", error))?;
+    rule.update(expression).map_err(|error| {
+        Problem::transition(ErrorCode::DynamicRuleEditNotAllowed, "rule", error)
+    })?;
     save(&mut tx, &call, &mut rule, row.version).await?;
     tx.commit().await?;
     Ok(Answer::ok(entity(&call, &rule)))
@@ -242,8 +262,9 @@ pub(crate) async fn delete_and_unprotect_rule(
             "A static rule holds no units: delete it.",
         ));
     }
-    rule.delete_and_unprotect()
-        .map_err(|error| Problem::transition(ErrorCode::DynamicRuleDeleteAndUnprotectNotAllowed, "rule", error))?;
+    rule.delete_and_unprotect().map_err(|error| {
+        Problem::transition(ErrorCode::DynamicRuleDeleteAndUnprotectNotAllowed, "rule", error)
+    })?;
     save(&mut tx, &call, &mut rule, row.version).await?;
     log_deletion(&mut tx, &rule).await?;
     tx.commit().await?;

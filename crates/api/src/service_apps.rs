@@ -125,14 +125,12 @@ pub(crate) async fn activate_service_app(call: Call) -> Result<Answer, Problem> 
             ));
         }
     }
-    app.state = app
-        .state
-        .activate(controller.as_ref().map(|_| effective_at))
-        .map_err(|error| {
-            Problem::transition(ErrorCode::OperationNotAllowed, "controller application", error)
-        })?;
+    app.state = app.state.activate(controller.as_ref().map(|_| effective_at)).map_err(|error| {
+        Problem::transition(ErrorCode::OperationNotAllowed, "controller application", error)
+    })?;
     if let Some(other) = controller {
-        put_state(&mut tx, &call, other.id, ServiceAppState::PendingInactive { effective_at }).await?;
+        put_state(&mut tx, &call, other.id, ServiceAppState::PendingInactive { effective_at })
+            .await?;
     } else if let Some(row) = service_at(&mut *tx, app.tenant, now).await? {
         // Taken over in time.
         let mut service = row.value;
@@ -167,9 +165,9 @@ pub(crate) async fn delete_service_app(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let mut tx = call.write().await?;
     let (app, read) = load(&mut *tx, &call).await?;
-    app.state
-        .delete()
-        .map_err(|_| refused("The application is handing control over and cannot be deleted until then."))?;
+    app.state.delete().map_err(|_| {
+        refused("The application is handing control over and cannot be deleted until then.")
+    })?;
     match app.state {
         ServiceAppState::PendingActive { .. } => return_control(&mut tx, &call).await?,
         ServiceAppState::Active => {

@@ -140,6 +140,12 @@ impl Connector for GraphConnector {
             .transpose()
     }
 
+    async fn users(&self) -> Result<Vec<User>, ConnectorError> {
+        let url = format!("v1.0/users?$select={USER_SELECT}&$top={USER_PAGE}");
+        let users = self.list(self.client.url(&url)).await?;
+        users.iter().map(parse::user).collect()
+    }
+
     async fn group_members(&self, group: &str) -> Result<Option<Vec<User>>, ConnectorError> {
         if group.is_empty() {
             return Ok(None);

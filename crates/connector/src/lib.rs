@@ -44,6 +44,9 @@ pub trait Connector: Send + Sync {
     /// By directory id or user principal name.
     async fn user(&self, id_or_upn: &str) -> Result<Option<User>, ConnectorError>;
 
+    /// Everybody in the directory who can have a mailbox or a OneDrive.
+    async fn users(&self) -> Result<Vec<User>, ConnectorError>;
+
     /// The people in a group, those of groups in it too, each once. `None` when there is no such group.
     async fn group_members(&self, group: &str) -> Result<Option<Vec<User>>, ConnectorError>;
 

@@ -2,8 +2,7 @@
 
 use crate::named::named;
 use crate::{
-    ArtifactId, BrowseSessionId, PublicError, RestorePointId, RestoreSession,
-    RestoreSessionId,
+    ArtifactId, BrowseSessionId, PublicError, RestorePointId, RestoreSession, RestoreSessionId,
     SearchResponseId, TenantId, Timestamp, TransitionError,
 };
 

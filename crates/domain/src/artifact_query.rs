@@ -148,8 +148,7 @@ fn term(tokens: &mut Tokens) -> Result<ArtifactQuery, ExpressionError> {
             .map(ArtifactQuery::DeletedAfter)
             .map_err(|_| at(place, "expected an ISO 8601 date and time"));
     }
-    Err(tokens
-        .error("expected '(', Subject, Sender, Participants, HasAttachment or MessageKind"))
+    Err(tokens.error("expected '(', Subject, Sender, Participants, HasAttachment or MessageKind"))
 }
 
 fn at(position: usize, message: &str) -> ExpressionError {
@@ -227,10 +226,7 @@ mod tests {
         round_trip("(Sender -eq 'alex@contoso.com' -and HasAttachment -eq 'True')");
         round_trip("(recipient -eq 'alex')");
         round_trip("(PitrDumpsterActionTriggeredTime -gt '2025-03-04T10:15:30Z')");
-        assert_eq!(
-            round_trip("(MESSAGEKIND -EQ 'email')"),
-            ArtifactQuery::Kind(ItemKind::Email)
-        );
+        assert_eq!(round_trip("(MESSAGEKIND -EQ 'email')"), ArtifactQuery::Kind(ItemKind::Email));
     }
 
     #[test]

@@ -48,15 +48,13 @@ pub use id::{
 pub use identity::{Actor, Identity, Stamps};
 pub use job::{ClaimedJob, Lease, Work};
 pub use notifications::{AuditRecord, Mail, NotificationsSetting};
-pub use policy::{
-    PolicyGoal, PolicyState, ProtectionMode, ProtectionPolicy, UnitTally, Workload,
-};
+pub use policy::{PolicyGoal, PolicyState, ProtectionMode, ProtectionPolicy, UnitTally, Workload};
 pub use quickxor::QuickXorHasher;
 pub use resource_id::{ResourceId, SiteId};
 pub use restore_point::{Gap, RestorePoint, RestorePointId};
 pub use restore_session::{
-    ArtifactTally, ConflictBehavior, RequestedStatus, RestoreJobType, RestoreOutcome, RestoreSession,
-    RestoreState, StatusRequest,
+    ArtifactTally, ConflictBehavior, RequestedStatus, RestoreJobType, RestoreOutcome,
+    RestoreSession, RestoreState, StatusRequest,
 };
 pub use retention::{PendingRetention, Retention, RetentionDays};
 pub use rule::{ProtectionRule, RuleKind, RuleState};

@@ -71,7 +71,10 @@ impl Retention {
             Some(pending) if pending.target == target => self,
             _ => {
                 let effective_at = now.plus(limits::RETENTION_GRACE);
-                Self { window: self.window, pending: Some(PendingRetention { target, effective_at }) }
+                Self {
+                    window: self.window,
+                    pending: Some(PendingRetention { target, effective_at }),
+                }
             }
         }
     }

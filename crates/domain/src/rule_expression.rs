@@ -193,8 +193,14 @@ mod tests {
     #[test]
     fn and_binds_more_tightly_than_or() {
         check("(displayName -contains 'finance')", true);
-        check("displayName -contains 'x' -and displayName -contains 'y' -or webUrl -contains 'FIN'", true);
-        check("displayName -contains 'x' -and (displayName -contains 'y' -or webUrl -contains 'FIN')", false);
+        check(
+            "displayName -contains 'x' -and displayName -contains 'y' -or webUrl -contains 'FIN'",
+            true,
+        );
+        check(
+            "displayName -contains 'x' -and (displayName -contains 'y' -or webUrl -contains 'FIN')",
+            false,
+        );
         check("((DISPLAYNAME -Contains 'Legal') -OR (displayName -contains 'Finance'))", true);
         check("(lastModifiedDateTime -ge '2026-03-04T10:00:00Z')", true);
         check("(lastModifiedDateTime -ge '2026-03-04T11:00:01+01:00')", false);

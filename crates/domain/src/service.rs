@@ -21,7 +21,8 @@ impl Service {
     /// What time alone has made of it by `now`: a service that lost its controller is locked, and locked further.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
-        if let (ServiceState::Enabled, Some(deleted_at)) = (self.state, self.controller_deleted_at) {
+        if let (ServiceState::Enabled, Some(deleted_at)) = (self.state, self.controller_deleted_at)
+        {
             let since = deleted_at.plus(limits::CONTROLLER_GRACE);
             if since <= now {
                 self.state = ServiceState::ProtectionChangeLocked { since };

@@ -14,6 +14,21 @@ pub struct ServiceApp {
     pub last_modified_at: Timestamp,
 }
 
+impl ServiceApp {
+    /// The first controller, which the operator's configuration names.
+    #[must_use]
+    pub fn first_controller(tenant: TenantId, id: AppId, now: Timestamp) -> Self {
+        Self {
+            id,
+            tenant,
+            state: ServiceAppState::Active,
+            registered_at: now,
+            last_modified_by: Actor::default(),
+            last_modified_at: now,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceAppState {
     Inactive,

@@ -1,8 +1,8 @@
 //! Protection units (`spec/api.md` section 8).
 
 use crate::{
-    PolicyId, ProtectionPolicy, PublicError, Retention, Stamps, TenantId, Timestamp, TransitionError, UnitId,
-    Workload,
+    PolicyId, ProtectionPolicy, PublicError, Retention, Stamps, TenantId, Timestamp,
+    TransitionError, UnitId, Workload,
 };
 
 /// `protectionUnitBase` and what derives from it: one site, drive or mailbox. It outlives its policy, since its restore points do.
@@ -20,8 +20,10 @@ pub struct ProtectionUnit {
     pub sources: ProtectionSources,
     /// `siteName` or `displayName`; known after the first backup.
     pub name: Option<String>,
-    /// `siteWebUrl`; known after the first backup.
+    /// `siteWebUrl`, or the address of a drive; known after the first backup.
     pub web_url: Option<String>,
+    /// `email` of a drive's or mailbox's owner; known after the first backup.
+    pub email: Option<String>,
     /// The last failure, until a backup succeeds.
     pub error: Option<PublicError>,
     /// When the next scheduled backup is due; `None` while no backups are wanted.
@@ -53,6 +55,7 @@ impl ProtectionUnit {
             sources: ProtectionSources::default(),
             name: None,
             web_url: None,
+            email: None,
             error: None,
             next_backup_at: None,
             billing_policy: None,

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::data_dir::OwnDataDir;
 use crate::metrics::{Counting, Metrics};
-use crate::node::make_service;
+use crate::node::make_controller;
 use crate::probes::{self, Probes, Running};
 
 /// Where requests within the process go: never resolved, never sent.
@@ -86,7 +86,7 @@ impl Embedded {
         let connector = Arc::new(connect(&tenant, clock.clone(), entropy.clone()));
         let facts = tenant.facts();
         // The development application controls protection from the start.
-        make_service(&*store, facts.tenant_id, Some(facts.client_id), &*clock).await?;
+        make_controller(&*store, facts.tenant_id, Some(facts.client_id), &*clock).await?;
         end_leases(&*store).await?;
         let metrics = Arc::new(Metrics::default());
         let engine = Engine::new(EngineParts {
@@ -116,6 +116,7 @@ impl Embedded {
             clock: clock.clone(),
             entropy,
             issuers: vec![issuer],
+            strict: false,
             on_enqueue: Arc::new(move || woken.wake()),
         });
         let running = Running::default();

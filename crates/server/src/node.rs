@@ -12,14 +12,12 @@ use axum::Router;
 use holdfast_api::{ApiOptions, TrustedIssuer};
 use holdfast_connector::Connector;
 use holdfast_connector_graph::{Credentials, GraphConnector, Https};
-use holdfast_domain::{
-    Actor, AppId, Clock, DisableReason, Entropy, Service, ServiceState, SystemClock, SystemEntropy,
-    TenantId,
-};
+use holdfast_domain::{AppId, Clock, Entropy, ServiceApp, SystemClock, SystemEntropy, TenantId};
 use holdfast_engine::keys::{KeyRing, RootKey};
 use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, NoObserver};
 use holdfast_repository::local_store;
-use holdfast_store::Store;
+use holdfast_store::query::ListQuery;
+use holdfast_store::{Listed, Store};
 use holdfast_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -112,7 +110,7 @@ impl Node {
         for tenant in &config.tenants {
             let connector = connect(tenant, clock.clone(), entropy.clone())?;
             tenants.insert(tenant.id, Arc::new(connector));
-            make_service(&*store, tenant.id, tenant.controller, &*clock).await?;
+            make_controller(&*store, tenant.id, tenant.controller, &*clock).await?;
         }
         let metrics = Arc::new(Metrics::default());
         let observer = Counting { metrics: Arc::clone(&metrics), next: Arc::new(NoObserver) };
@@ -150,6 +148,7 @@ impl Node {
             clock: clock.clone(),
             entropy,
             issuers,
+            strict: false,
             on_enqueue: Arc::new(move || woken.wake()),
         });
         let running = Running::default();
@@ -234,26 +233,20 @@ fn connect(
     Ok(GraphConnector::new(transport, clock, entropy, tenant.graph.clone(), credentials))
 }
 
-/// The tenant's service, disabled until somebody enables it. Once it is there its rows decide, not the configuration.
-pub(crate) async fn make_service(
+/// The application that controls protection in a tenant first. Once there is one, rows decide and not the configuration.
+pub(crate) async fn make_controller(
     store: &dyn Store,
     tenant: TenantId,
-    active_controller: Option<AppId>,
+    controller: Option<AppId>,
     clock: &dyn Clock,
 ) -> anyhow::Result<()> {
+    let Some(controller) = controller else { return Ok(()) };
     let mut tx = store.begin().await?;
-    if tx.service(tenant).await?.is_some() {
+    // Later on, control passes from one application to another through the API.
+    let all = ListQuery::first(1, None);
+    if !Listed::<ServiceApp>::list(&mut *tx, tenant, &all).await?.rows.is_empty() {
         return Ok(());
     }
-    let service = Service {
-        tenant,
-        state: ServiceState::Disabled,
-        disable_reason: DisableReason::None,
-        active_controller,
-        app_owner_tenant: None,
-        last_modified_by: Actor::default(),
-        last_modified_at: clock.now(),
-    };
-    tx.put_service(&service, None).await?;
+    tx.insert(&ServiceApp::first_controller(tenant, controller, clock.now())).await?;
     Ok(tx.commit().await?)
 }

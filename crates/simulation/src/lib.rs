@@ -7,9 +7,9 @@
 pub mod edits;
 pub mod graph;
 pub mod restic;
-mod rows;
 pub mod state;
 pub mod truth;
+mod users;
 pub mod wires;
 pub mod world;
 

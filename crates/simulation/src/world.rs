@@ -13,8 +13,8 @@ use holdfast_api::{ApiOptions, TrustedIssuer};
 use holdfast_connector::Connector;
 use holdfast_connector_graph::{Credentials, GraphConnector, InProcess, Transport};
 use holdfast_domain::{
-    Actor, ArtifactId, Clock, DestinationType, DisableReason, Entropy, PublicError, RestorePoint,
-    RestoredSite, SeededEntropy, Service, ServiceState, TenantId, Timestamp, UnitId, Workload,
+    ArtifactId, Clock, Entropy, PublicError, RestorePoint, RestoredSite, SeededEntropy, ServiceApp,
+    TenantId, Timestamp, UnitId, Workload,
 };
 use holdfast_engine::keys::{KeyRing, RootKey, repository_path};
 use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, NoObserver};
@@ -244,17 +244,9 @@ impl World {
 
     async fn enable(&mut self) -> anyhow::Result<()> {
         let facts = self.tenant.facts();
-        let service = Service {
-            tenant: facts.tenant_id,
-            state: ServiceState::Disabled,
-            disable_reason: DisableReason::None,
-            active_controller: Some(facts.client_id),
-            app_owner_tenant: None,
-            last_modified_by: Actor::default(),
-            last_modified_at: self.clock.now(),
-        };
         let mut tx = self.node.store.begin().await?;
-        tx.put_service(&service, None).await?;
+        let now = self.clock.now();
+        tx.insert(&ServiceApp::first_controller(facts.tenant_id, facts.client_id, now)).await?;
         tx.commit().await?;
         self.node
             .graph
@@ -398,23 +390,22 @@ impl World {
         let tenant = self.tenant.facts().tenant_id;
         let unit = self.node.store.read().await?.unit(tenant, point.unit).await?;
         let workload = unit.context("the point's unit")?.value.workload;
-        if workload != Workload::SharePoint {
-            let destination = DestinationType::from_name(destination).context("a destination")?;
-            return self.insert_restore(workload, point, destination).await;
-        }
-        let body = json!({"siteRestoreArtifacts": [{"restorePoint": {"id": point.id.to_string()}, "destinationType": destination}]});
-        let session = graph.backup(Method::POST, "/sharePointRestoreSessions", &body).await?;
+        let (sessions, artifacts) = match workload {
+            Workload::SharePoint => ("sharePointRestoreSessions", "siteRestoreArtifacts"),
+            Workload::OneDrive => ("oneDriveForBusinessRestoreSessions", "driveRestoreArtifacts"),
+            Workload::Exchange => ("exchangeRestoreSessions", "mailboxRestoreArtifacts"),
+        };
+        let wanted = json!({
+            "restorePoint": { "id": point.id.to_string() }, "destinationType": destination,
+        });
+        let body = json!({ artifacts: [wanted] });
+        let session = graph.backup(Method::POST, &format!("/{sessions}"), &body).await?;
         let session = session["id"].as_str().context("a session's id")?.to_owned();
         graph
             .backup(Method::POST, &format!("/restoreSessions/{session}/activate"), &Value::Null)
             .await?;
-        let artifacts = graph
-            .backup(
-                Method::GET,
-                &format!("/sharePointRestoreSessions/{session}/siteRestoreArtifacts"),
-                &Value::Null,
-            )
-            .await?;
+        let path = format!("/{sessions}/{session}/{artifacts}");
+        let artifacts = graph.backup(Method::GET, &path, &Value::Null).await?;
         let artifact = artifacts["value"][0]["id"].as_str().context("an artifact's id")?.to_owned();
         Ok((session, artifact))
     }
@@ -492,14 +483,6 @@ impl World {
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         self.objects.clone()
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn entropy(&self) -> &dyn Entropy {
-        &*self.entropy
     }
 
     /// The folder of a unit's repository, in a world with [`Objects::Folder`].
@@ -590,6 +573,7 @@ impl Node {
             clock: clock.clone(),
             entropy,
             issuers: vec![issuer],
+            strict: false,
             on_enqueue: Arc::new(|| {}),
         });
         Ok(Self {

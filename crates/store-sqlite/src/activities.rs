@@ -1,6 +1,8 @@
 //! Rows of `activities`.
 
-use holdfast_domain::{Activity, ActivityId, ActivityOperation, ActivityResult, TenantId, Workload};
+use holdfast_domain::{
+    Activity, ActivityId, ActivityOperation, ActivityResult, TenantId, Workload,
+};
 use holdfast_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 

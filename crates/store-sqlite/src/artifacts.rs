@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    ArtifactId, ArtifactPart, ArtifactState, ArtifactTally, BrowseSessionId, DestinationType, RestoreArtifact, RestoreSessionId,
-    RestoredItem, RestoredSite, SearchResponseId, TenantId, UnitId,
+    ArtifactId, ArtifactPart, ArtifactState, ArtifactTally, BrowseSessionId, DestinationType,
+    RestoreArtifact, RestoreSessionId, RestoredItem, RestoredSite, SearchResponseId, TenantId,
+    UnitId,
 };
 use holdfast_store::{Artifacts, ItemFailure, StoreError, Versioned};
 use rusqlite::types::Value as SqlValue;

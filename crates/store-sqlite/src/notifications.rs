@@ -109,10 +109,11 @@ impl Notifications for SqliteTx {
     ) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
         let mut prepared = self
             .sql()
-            .prepare_cached("SELECT * FROM audit WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?")
+            .prepare_cached(
+                "SELECT * FROM audit WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?",
+            )
             .map_err(failed)?;
-        let mut rows =
-            prepared.query(params![tenant.to_string(), place, limit]).map_err(failed)?;
+        let mut rows = prepared.query(params![tenant.to_string(), place, limit]).map_err(failed)?;
         let mut records = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let row = Columns(row);

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    PolicyGoal, PolicyId, PolicyState, ProtectionMode, ProtectionPolicy, TenantId, UnitTally, Workload,
+    PolicyGoal, PolicyId, PolicyState, ProtectionMode, ProtectionPolicy, TenantId, UnitTally,
+    Workload,
 };
 use holdfast_store::{Policies, StoreError};
 use rusqlite::params;
@@ -54,7 +55,9 @@ impl Stored for ProtectionPolicy {
         let state = match (row.text("status")?.as_str(), row.optional_text("goal")?.as_deref()) {
             ("inactive", None) => PolicyState::Inactive,
             ("updating", Some("active")) => PolicyState::Updating { towards: PolicyGoal::Active },
-            ("updating", Some("inactive")) => PolicyState::Updating { towards: PolicyGoal::Inactive },
+            ("updating", Some("inactive")) => {
+                PolicyState::Updating { towards: PolicyGoal::Inactive }
+            }
             ("active", None) => PolicyState::Active,
             ("activeWithErrors", None) => PolicyState::ActiveWithErrors,
             (other, _) => return Err(nonsense("policies.status", other)),

@@ -1,7 +1,7 @@
 //! Rows of `restore_points` and `restore_point_gaps`. They are inserted by `catalogue.rs`, with the catalogue that belongs to them.
 
 use async_trait::async_trait;
-use holdfast_domain::{Gap, Retention, RestorePoint, RestorePointId, TenantId, UnitId};
+use holdfast_domain::{Gap, RestorePoint, RestorePointId, Retention, TenantId, UnitId};
 use holdfast_store::{RestorePoints, StoreError, Version};
 use rusqlite::{named_params, params};
 

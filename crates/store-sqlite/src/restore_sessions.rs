@@ -1,13 +1,16 @@
 //! Rows of `restore_sessions`.
 
 use holdfast_domain::{
-    ConflictBehavior, RestoreJobType,    RestoreOutcome, RestoreSession, RestoreSessionId, RestoreState, TenantId, Timestamp, Workload,
+    ConflictBehavior, RestoreJobType, RestoreOutcome, RestoreSession, RestoreSessionId,
+    RestoreState, TenantId, Timestamp, Workload,
 };
 use holdfast_store::{RestoreSessions, StoreError};
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, nonsense, optional_text, public_error_text, stamps_columns, text, time};
+use crate::rows::{
+    Columns, nonsense, optional_text, public_error_text, stamps_columns, text, time,
+};
 use crate::{SqliteTx, failed};
 
 impl RestoreSessions for SqliteTx {}
@@ -29,7 +32,8 @@ impl Stored for RestoreSession {
             row.optional_time("state_since")?
                 .ok_or_else(|| nonsense("restore_sessions.state_since", "missing"))
         };
-        let ended = |outcome| Ok::<_, StoreError>(RestoreState::Ended { ended_at: since()?, outcome });
+        let ended =
+            |outcome| Ok::<_, StoreError>(RestoreState::Ended { ended_at: since()?, outcome });
         let state = match row.text("status")?.as_str() {
             "draft" => RestoreState::Draft,
             "activating" => RestoreState::Activating { requested_at: since()? },

@@ -87,15 +87,16 @@ impl Columns<'_> {
     pub(crate) fn retention(&self) -> Result<Retention, StoreError> {
         let days = |name| -> Result<Option<RetentionDays>, StoreError> {
             let days: Option<u32> = self.0.get(name).map_err(|error| nonsense(name, error))?;
-            days.map(|days| RetentionDays::new(days).ok_or_else(|| nonsense(name, days))).transpose()
+            days.map(|days| RetentionDays::new(days).ok_or_else(|| nonsense(name, days)))
+                .transpose()
         };
-        let pending = match (
-            days("pending_retention_days")?,
-            self.optional_time("pending_retention_at")?,
-        ) {
-            (Some(target), Some(effective_at)) => Some(PendingRetention { target, effective_at }),
-            _ => None,
-        };
+        let pending =
+            match (days("pending_retention_days")?, self.optional_time("pending_retention_at")?) {
+                (Some(target), Some(effective_at)) => {
+                    Some(PendingRetention { target, effective_at })
+                }
+                _ => None,
+            };
         let window =
             days("retention_days")?.ok_or_else(|| nonsense("retention_days", "missing"))?;
         Ok(Retention { window, pending })

@@ -57,11 +57,13 @@ impl Rules for SqliteTx {
                 prepared.execute(params![rule.to_string(), unit.to_string(), tenant.to_string()])
             })
             .map_err(failed)?;
-        sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM rule_members WHERE unit = ? AND tenant = ?)")
-            .and_then(|mut prepared| {
-                prepared.query_row(params![unit.to_string(), tenant.to_string()], |row| row.get(0))
-            })
-            .map_err(failed)
+        sql.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM rule_members WHERE unit = ? AND tenant = ?)",
+        )
+        .and_then(|mut prepared| {
+            prepared.query_row(params![unit.to_string(), tenant.to_string()], |row| row.get(0))
+        })
+        .map_err(failed)
     }
 }
 

@@ -1,14 +1,20 @@
 //! Rows of `units`.
 
 use async_trait::async_trait;
-use holdfast_domain::{PolicyId, ProtectionSources, ProtectionUnit, ResourceId, TenantId, Timestamp, UnitId, UnitState, Workload};
+use holdfast_domain::{
+    PolicyId, ProtectionSources, ProtectionUnit, ResourceId, TenantId, Timestamp, UnitId,
+    UnitState, Workload,
+};
 use holdfast_store::{StoreError, Units, Versioned};
 use rusqlite::params;
 use rusqlite::types::Value as SqlValue;
 
 use crate::SqliteTx;
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, nonsense, optional_text, public_error_text, retention_columns, stamps_columns, text, time};
+use crate::rows::{
+    Columns, nonsense, optional_text, public_error_text, retention_columns, stamps_columns, text,
+    time,
+};
 
 #[async_trait]
 impl Units for SqliteTx {
@@ -100,7 +106,8 @@ impl Stored for ProtectionUnit {
 
     fn of(row: &Columns<'_>) -> Result<Self, StoreError> {
         let at = || {
-            row.optional_time("state_since")?.ok_or_else(|| nonsense("units.state_since", "missing"))
+            row.optional_time("state_since")?
+                .ok_or_else(|| nonsense("units.state_since", "missing"))
         };
         let state = match row.text("state")?.as_str() {
             "unprotected" => UnitState::Unprotected,
@@ -126,6 +133,7 @@ impl Stored for ProtectionUnit {
             sources: sources_of(&row.text("sources")?),
             name: row.optional_text("name")?,
             web_url: row.optional_text("web_url")?,
+            email: row.optional_text("email")?,
             error: row.public_error("error")?,
             next_backup_at: row.optional_time("next_backup_at")?,
             billing_policy: row.optional_text("billing_policy")?,
@@ -151,6 +159,7 @@ impl Written for ProtectionUnit {
             ("status", text(self.state.status())),
             ("name", optional_text(self.name.as_ref())),
             ("web_url", optional_text(self.web_url.as_ref())),
+            ("email", optional_text(self.email.as_ref())),
             ("error", optional_text(public_error_text(self.error.as_ref()))),
             ("next_backup_at", time(self.next_backup_at)),
             ("sources", text(self.sources.name())),

@@ -12,9 +12,7 @@ pub mod query;
 pub mod testsuite;
 
 use async_trait::async_trait;
-use holdfast_domain::{
-    Activity, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp,
-};
+use holdfast_domain::{Activity, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp};
 
 pub use catalogue::{
     Catalogue, CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemGap, ItemKind,
@@ -22,8 +20,8 @@ pub use catalogue::{
 };
 pub use collection::{Collection, Listed, Noun, find, find_all};
 pub use nouns::{
-    Artifacts, ItemFailure, Jobs, Keys, Notifications, Policies, RestorePoints, RestoreSessions, Rules,
-    SearchResponse, SearchResponses, Services, Units, find_unit,
+    Artifacts, ItemFailure, Jobs, Keys, Notifications, Policies, RestorePoints, RestoreSessions,
+    Rules, SearchResponse, SearchResponses, Services, Units, find_unit,
 };
 
 /// A metastore.

@@ -2,17 +2,18 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BulkAdditionJob, BulkJobId,
-    BulkRestoreRequest, ClaimedJob, ExclusionId, ExclusionUnit, Gap, JobId, Lease, Mail,
+    Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BulkAdditionJob,
+    BulkJobId, BulkRestoreRequest, ClaimedJob, ExclusionId, ExclusionUnit, Gap, JobId, Lease, Mail,
     NotificationsSetting, PolicyId, ProtectionPolicy, ProtectionRule, ProtectionUnit, ResourceId,
-    Retention,
-    RestoreArtifact, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, RuleId,
-    SearchResponseId, Service, ServiceApp, TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
+    RestoreArtifact, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, Retention,
+    RuleId, SearchResponseId, Service, ServiceApp, TenantId, Timestamp, UnitId, UnitTally, Work,
+    Workload,
 };
 
 use crate::query::{
     ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, ExclusionColumn,
-    PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn, UnitColumn,
+    PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn,
+    UnitColumn,
 };
 use crate::{Collection, Listed, Noun, StoreError, Version, Versioned};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use holdfast_domain::limits::{LEASE, RETENTION};
+use holdfast_domain::limits::LEASE;
 use holdfast_domain::{
-    ClaimedJob, Clock, Gap, JobId, RestorePoint, RestorePointId, RestoredSite, TenantId, UnitId,
-    Work,
+    ClaimedJob, Clock, Gap, JobId, RestorePoint, RestorePointId, RestoredSite, RetentionDays,
+    TenantId, UnitId, Work,
 };
 use holdfast_store::{Publication, Store, Tx};
 
@@ -52,9 +52,16 @@ impl Harness {
                 self.move_unit(tx, job, unit).await;
             }
             Work::BackUpUnit { unit } => self.publish(tx, job, unit, gaps).await,
-            Work::UnprotectUnit { unit } | Work::RemoveUnit { unit } => {
-                self.move_unit(tx, job, unit).await;
-            }
+            Work::UnprotectUnit { unit }
+            | Work::RemoveUnit { unit }
+            | Work::CancelOffboard { unit } => self.move_unit(tx, job, unit).await,
+            // What these bring about is the engine's own story, told by its tests.
+            Work::OffboardUnit { .. }
+            | Work::ApplyRule { .. }
+            | Work::RunBulkJob { .. }
+            | Work::RunBulkRestore { .. }
+            | Work::ProtectWorkload { .. }
+            | Work::ApplyRetention { .. } => {}
             Work::ActivateRestoreSession { session } => {
                 let rows = tx.artifacts_of_session(job.tenant, session).await.expect("works");
                 for row in rows {
@@ -103,7 +110,7 @@ impl Harness {
             unit,
             protection_date_time: now,
             started_at: now,
-            expires_at: now.plus(RETENTION),
+            expires_at: RetentionDays::DEFAULT.expiry_of(now),
             snapshot: "00".repeat(32),
             items: 1,
             size_bytes: 1,
@@ -129,12 +136,13 @@ impl Harness {
                 unit.state = unit.state.unprotect().expect("requested");
             }
             Work::RemoveUnit { .. } => {
-                unit.state = unit.state.detach().expect("requested");
-                unit.policy = None;
+                let state = unit.state.detach().expect("requested");
+                unit.leave(state);
             }
-            Work::BackUpUnit { .. }
-            | Work::ActivateRestoreSession { .. }
-            | Work::RestoreArtifact { .. } => unreachable!("these move no unit"),
+            Work::CancelOffboard { .. } => {
+                unit.state = unit.state.finish_cancel_offboard().expect("requested");
+            }
+            _ => unreachable!("the others move no unit"),
         }
         tx.put(&unit, row.version).await.expect("works");
         if let Some(policy) = policy {

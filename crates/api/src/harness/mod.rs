@@ -11,8 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use holdfast_domain::{
-    AppId, Clock, DisableReason, Entropy, RestorePointId, RestoreSessionId, RestoreState,
-    SeededEntropy, Service, ServiceState, TenantId, Timestamp, UnitId,
+    Clock, DisableReason, Entropy, RestorePointId, RestoreSessionId, RestoreState, SeededEntropy,
+    Service, ServiceApp, ServiceState, TenantId, Timestamp, UnitId,
 };
 use holdfast_store::Store;
 use holdfast_store_sqlite::SqliteStore;
@@ -83,6 +83,11 @@ impl Harness {
     pub(crate) async fn new() -> Self {
         let harness = Self::bare();
         harness.put_service(TENANT, ServiceState::Enabled).await;
+        let (tenant, app) = (TENANT.parse().expect("a GUID"), APP.parse().expect("a GUID"));
+        let controller = ServiceApp::first_controller(tenant, app, harness.clock.now());
+        let mut tx = harness.store.begin().await.expect("the store works");
+        tx.insert(&controller).await.expect("the store works");
+        tx.commit().await.expect("the store works");
         harness
     }
 
@@ -107,6 +112,7 @@ impl Harness {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::clone(&entropy),
             issuers: vec![issuer],
+            strict: false,
             on_enqueue: Arc::new({
                 let wakes = Arc::clone(&wakes);
                 move || {
@@ -125,7 +131,7 @@ impl Harness {
             tenant,
             state,
             disable_reason: DisableReason::None,
-            active_controller: Some(APP.parse::<AppId>().expect("a GUID")),
+            controller_deleted_at: None,
             app_owner_tenant: Some(tenant),
             last_modified_by: holdfast_domain::Actor::default(),
             last_modified_at: self.clock.now(),

@@ -85,8 +85,7 @@ pub(crate) async fn create_policy(call: Call, workload: Workload) -> Result<Answ
     require_room_for_active_policy(&mut tx, &call, workload).await?;
     let stamps = Stamps::new(call.caller.actor.clone(), call.now());
     let id = PolicyId::random(&*call.app.entropy);
-    let mut policy =
-        ProtectionPolicy::new(id, call.caller.tenant, workload, display_name, stamps);
+    let mut policy = ProtectionPolicy::new(id, call.caller.tenant, workload, display_name, stamps);
     policy.mode = mode;
     if let Some(window) = window {
         policy.retention = Retention { window, pending: None };

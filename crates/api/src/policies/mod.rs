@@ -14,7 +14,7 @@ use holdfast_graph_model::evolvable::ProtectionPolicyStatus;
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_graph_model::{ErrorCode, Evolvable};
 use holdfast_store::query::{Filter, PolicyColumn, UnitColumn};
-use holdfast_store::{Listed, AnyTx, Versioned};
+use holdfast_store::{AnyTx, Listed, Versioned};
 use serde_json::{Map, Value, json};
 
 pub(crate) use unit_changes::{read_resource, refuse_duplicates};

@@ -97,8 +97,7 @@ pub(super) async fn add_unit(
         None => {
             let id = UnitId::random(&*call.app.entropy);
             let workload = resource.workload();
-            let unit =
-                ProtectionUnit::detached(id, tenant, workload, resource.to_string(), stamps);
+            let unit = ProtectionUnit::detached(id, tenant, workload, resource.to_string(), stamps);
             (unit, None)
         }
     };

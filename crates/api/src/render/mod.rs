@@ -17,9 +17,7 @@ use holdfast_graph_model::{Members, Viewer};
 use serde_json::{Map, Value, json};
 
 pub(crate) use policy::{policy, retention_of, retention_settings};
-pub(crate) use restore::{
-    added_artifact, artifact, bulk_restore, session, session_status,
-};
+pub(crate) use restore::{added_artifact, artifact, bulk_restore, session, session_status};
 
 use crate::call::Call;
 use crate::caller::CallerKind;
@@ -131,7 +129,10 @@ pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
         .set(unit.workload.resource(), unit.resource.clone());
     let shape = match unit.workload {
         Workload::SharePoint => shape.maybe("siteName", name).maybe("siteWebUrl", web_url),
-        Workload::OneDrive | Workload::Exchange => shape.maybe("displayName", name),
+        Workload::OneDrive | Workload::Exchange => {
+            let email = unit.email.as_deref().filter(|_| named);
+            shape.maybe("displayName", name).maybe("email", email)
+        }
     };
     shape
         // Empty when detached.
@@ -250,7 +251,8 @@ pub(crate) fn activity(activity: &Activity, viewer: Viewer) -> Map<String, Value
             let hidden = name == "restoreSessionStatus"
                 && value == "failed"
                 && viewer.members == Members::Known;
-            let value = if hidden { json!(holdfast_graph_model::evolvable::SENTINEL) } else { value };
+            let value =
+                if hidden { json!(holdfast_graph_model::evolvable::SENTINEL) } else { value };
             shape.set(&name, value)
         })
         .done()

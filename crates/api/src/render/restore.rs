@@ -83,8 +83,9 @@ pub(crate) fn artifact(
 ) -> Map<String, Value> {
     let workload = unit.map_or(Workload::SharePoint, |unit| unit.workload);
     match &artifact.part {
-        ArtifactPart::Whole => whole(artifact, workload.artifact_type(), point, workload, viewer)
-            .done(),
+        ArtifactPart::Whole => {
+            whole(artifact, workload.artifact_type(), point, workload, viewer).done()
+        }
         ArtifactPart::Found { response } => {
             whole(artifact, workload.granular_artifact_type(), point, workload, viewer)
                 .set("searchResponseId", response.to_string())
@@ -154,19 +155,13 @@ fn item(
         .set("restoredItemWebUrl", text(restored.map(|item| &item.web_url)))
         .time_or_year_one("startDateTime", artifact.state.started_at())
         .time_or_year_one("completionDateTime", artifact.state.ended_at())
-        .time_or_year_one(
-            "restorePointDateTime",
-            point.map(|point| point.protection_date_time),
-        )
+        .time_or_year_one("restorePointDateTime", point.map(|point| point.protection_date_time))
         .maybe(workload.resource(), resource)
         .error(artifact.error.as_ref())
 }
 
 /// An artifact as the answer to an update shows it.
-pub(crate) fn added_artifact(
-    artifact: &RestoreArtifact,
-    point: Option<&RestorePoint>,
-) -> Value {
+pub(crate) fn added_artifact(artifact: &RestoreArtifact, point: Option<&RestorePoint>) -> Value {
     match &artifact.part {
         ArtifactPart::Item { browse_session, item_key, .. } => {
             let mut shown = json!({

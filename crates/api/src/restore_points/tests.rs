@@ -141,7 +141,7 @@ async fn search_gives_one_point_for_each_unit() {
         assert!(found["searchResponseId"].as_str().is_some_and(|id| id.len() >= 32));
     }
     // Expired points cannot be restored, so that they are not found.
-    harness.clock.advance(holdfast_domain::limits::RETENTION);
+    harness.clock.advance(holdfast_domain::RetentionDays::DEFAULT.duration());
     let found = harness.post("/restorePoints/search", body("oldest")).await.ok();
     assert_eq!(found["searchResults"].as_array().map(Vec::len), Some(0));
 }
@@ -184,7 +184,13 @@ async fn search_refuses_what_it_cannot_do() {
         ),
         (with("restorePointPreference", json!("newest")), invalid, "restorePointPreference"),
         (with("tags", json!("slow")), invalid, "tags"),
-        (with("artifactQuery", json!({ "artifactType": "message" })), invalid, "mailboxes"),
+        (with("artifactQuery", json!({ "artifactType": "message" })), invalid, "queryExpression"),
+        (
+            with("artifactQuery", json!({ "queryExpression": "(Subject -like 'x*')" })),
+            invalid,
+            "mailboxes",
+        ),
+        (with("artifactQuery", json!({ "queryExpression": "(Subject" })), invalid, "character 9"),
         (with("artifactQuery", json!(5)), invalid, "artifactQuery"),
         (with("policyId", json!(unit.to_string())), invalid, "policyId"),
         (with("colour", json!(5)), invalid, "colour"),

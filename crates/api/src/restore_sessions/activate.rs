@@ -46,7 +46,9 @@ pub(super) async fn activate(
     }
     let running = ["activating", "active"].map(StoredValue::from).to_vec();
     let filter = Filter::In(RestoreSessionColumn::Status, running);
-    if Listed::<RestoreSession>::count(&mut **tx, session.tenant, Some(&filter)).await? >= ACTIVE_RESTORE_SESSIONS {
+    if Listed::<RestoreSession>::count(&mut **tx, session.tenant, Some(&filter)).await?
+        >= ACTIVE_RESTORE_SESSIONS
+    {
         return Err(Problem::new(
             ErrorCode::TooManyActiveRestoreSessions,
             format!(

@@ -303,9 +303,14 @@ pub(super) async fn insert(
             (point, ArtifactPart::Found { response })
         }
         WantedPart::Item { browse_session, item_key } => {
-            let found =
-                browse_sessions::item(&mut **tx, call, session.workload, &browse_session, &item_key)
-                    .await?;
+            let found = browse_sessions::item(
+                &mut **tx,
+                call,
+                session.workload,
+                &browse_session,
+                &item_key,
+            )
+            .await?;
             let (point, web_url) = found.ok_or_else(|| {
                 let message = format!(
                     "'{place}' must name an item of a browse session that is created and has not expired."

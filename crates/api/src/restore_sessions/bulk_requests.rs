@@ -117,7 +117,15 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
     {
         return Err(body.refuse("tags", "must be none or fastRestore"));
     }
-    for name in ["id", "status", "error", "createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"] {
+    for name in [
+        "id",
+        "status",
+        "error",
+        "createdBy",
+        "createdDateTime",
+        "lastModifiedBy",
+        "lastModifiedDateTime",
+    ] {
         body.take(name);
     }
     body.finish()?;
@@ -134,7 +142,9 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
         return Err(refuse("The restore session has a bulk request already."));
     }
     if tx.tally_artifacts(session.tenant, session.id).await?.total > 0 {
-        return Err(refuse("The restore session has artifacts: a bulk request needs an empty one."));
+        return Err(refuse(
+            "The restore session has artifacts: a bulk request needs an empty one.",
+        ));
     }
     session.kind = RestoreJobType::Bulk;
     session.stamps.touch(call.caller.actor.clone(), call.now());
@@ -157,8 +167,7 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
     tx.insert(&request).await?;
     tx.enqueue_work(Work::RunBulkRestore { request: request.id }).await?;
     tx.commit().await?;
-    let below =
-        format!("/{}('{}')/{}", workload.sessions(), session.id, workload.bulk_restores());
+    let below = format!("/{}('{}')/{}", workload.sessions(), session.id, workload.bulk_restores());
     let body = collection::entity(
         &call,
         &format!("{below}/$entity"),

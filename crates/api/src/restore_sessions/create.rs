@@ -32,7 +32,7 @@ const SERVER_SET: [&str; 10] = [
     "lastModifiedBy",
     "lastModifiedDateTime",
 ];
-const CONFLICT_BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
+pub(super) const CONFLICT_BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 /// Ours: granular items keep the permissions they had.
 const KEEP_ITEM_PERMISSIONS: &str = "@holdfast.keepItemPermissions";
 

@@ -82,7 +82,12 @@ async fn create_refuses_what_the_contract_refuses() {
             "DuplicateArtifactInList",
             "twice",
         ),
-        (json!({ "granularSiteRestoreArtifacts": granular }), 400, "BadRequest", "browse sessions"),
+        (
+            json!({ "granularSiteRestoreArtifacts": granular }),
+            400,
+            "InvalidArtifactRequest",
+            "browse session",
+        ),
         (
             json!({ "granularSiteRestoreArtifacts": granular, "siteRestoreArtifacts": [artifact(points[0], "new")] }),
             400,
@@ -116,9 +121,9 @@ async fn create_refuses_what_the_contract_refuses() {
     let reply = harness.post("/restoreSessions", json!({})).await;
     assert!(reply.refused(400, "BadRequest").contains("@odata.type"));
     let body = json!({ "@odata.type": "#microsoft.graph.exchangeRestoreSession" });
-    harness.post("/restoreSessions", body).await.refused(501, "NotImplemented");
-    harness.post("/exchangeRestoreSessions", json!({})).await.refused(501, "NotImplemented");
-    assert_eq!(harness.get("/restoreSessions/$count").await.text, "0");
+    harness.post("/restoreSessions", body).await.ok();
+    harness.post("/exchangeRestoreSessions", json!({})).await.ok();
+    assert_eq!(harness.get("/restoreSessions/$count").await.text, "2");
     harness.put_service(TENANT, ServiceState::Disabled).await;
     harness.post("/sharePointRestoreSessions", json!({})).await.refused(403, "OperationNotAllowed");
     // Restores go on while only protection is locked.

@@ -24,7 +24,7 @@ use super::artifact_requests::{
     refuse_duplicates, refuse_mixed_destinations, take_destination, take_items, take_point,
     usable_point,
 };
-use super::create::{require_policy, take_policy};
+use super::create::{CONFLICT_BEHAVIOR, require_policy, take_policy};
 use super::{activate, entity, load};
 use crate::answer::Answer;
 use crate::artifacts::{GranularArtifacts, WholeArtifacts};
@@ -167,9 +167,15 @@ fn read(call: &Call, id: RestoreSessionId, workload: Workload) -> Result<Update,
         if body.has(&whole) {
             return Err(body.refuse(
                 &whole,
-                &format!("cannot be replaced as a whole: send the changes as '{}@delta'", workload.artifacts()),
+                &format!(
+                    "cannot be replaced as a whole: send the changes as '{}@delta'",
+                    workload.artifacts()
+                ),
             ));
         }
+    }
+    if body.has(CONFLICT_BEHAVIOR) {
+        return Err(body.refuse(CONFLICT_BEHAVIOR, "is chosen when a restore session is created"));
     }
     let items = take_items(&mut body, workload, "@delta")?;
     // A delta payload may say so.
@@ -177,7 +183,11 @@ fn read(call: &Call, id: RestoreSessionId, workload: Workload) -> Result<Update,
     body.finish()?;
     let changes = items
         .map(|(kind, delta, items)| {
-            read_changes(call, workload, kind, &delta, items).map(|list| Changes { delta, kind, list })
+            read_changes(call, workload, kind, &delta, items).map(|list| Changes {
+                delta,
+                kind,
+                list,
+            })
         })
         .transpose()?;
     if !names_session && changes.is_none() {
@@ -293,13 +303,15 @@ fn read_changes(
             Change::Add(wanted)
         };
         if let Change::Modify { id, .. } | Change::Remove { id } = &change {
-            if named.contains(id) {
+            // GUIDs are the same in either letter case.
+            let id = if ids_are_keys { id.clone() } else { id.to_ascii_lowercase() };
+            if named.contains(&id) {
                 return Err(Problem::new(
                     ErrorCode::DuplicateArtifactInList,
                     format!("The artifact {id} is named twice in the request."),
                 ));
             }
-            named.push(id.clone());
+            named.push(id);
         }
         changes.push(change);
     }
@@ -478,9 +490,7 @@ async fn remove(
     tx.delete(&row.value, row.version).await?;
     Ok(Ok(match row.value.part {
         ArtifactPart::Whole | ArtifactPart::Found { .. } => None,
-        ArtifactPart::Item { .. } => {
-            Some(json!({ "id": id, "@removed": { "reason": "changed" } }))
-        }
+        ArtifactPart::Item { .. } => Some(json!({ "id": id, "@removed": { "reason": "changed" } })),
     }))
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod get;
 
 use holdfast_domain::{Service, ServiceApp, TenantId, Timestamp};
 use holdfast_store::query::ListQuery;
-use holdfast_store::{Listed, AnyTx, Versioned};
+use holdfast_store::{AnyTx, Listed, Versioned};
 
 use crate::problem::Problem;
 

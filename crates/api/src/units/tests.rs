@@ -18,7 +18,9 @@ async fn the_same_unit_by_every_path() {
         format!("/siteProtectionUnits/{unit}"),
         format!("{below}/{unit}"),
     ] {
-        assert_eq!(harness.get(&path).await.ok(), plain, "{path}");
+        let mut read = harness.get(&path).await.ok();
+        read["@odata.context"] = plain["@odata.context"].clone();
+        assert_eq!(read, plain, "{path}");
     }
     for path in [
         "/protectionUnits",

@@ -1,6 +1,6 @@
 //! The end of a run: trees, snapshot, and the transaction that makes it a restore point.
 
-use holdfast_domain::{Gap, RestorePoint, RestorePointId, Timestamp, limits};
+use holdfast_domain::{Gap, RestorePoint, RestorePointId, Timestamp};
 use holdfast_repository::{BlobId, Node, Snapshot, SnapshotId, Tree, Writer};
 use holdfast_store::{CatalogueDrive, FileContent, ItemKind, Publication};
 
@@ -55,6 +55,8 @@ pub(crate) async fn publish(
         protection_date_time,
     )
     .await?;
+    let unit = run.shared.store.read().await?.unit(run.tenant, run.unit).await?;
+    let retention = unit.map(|row| row.value.retention).unwrap_or_default();
     let (items, size_bytes) = run.shared.store.read().await?.staged_totals(run.unit).await?;
     let point = RestorePoint {
         id: RestorePointId::new(run.unit, protection_date_time),
@@ -62,7 +64,7 @@ pub(crate) async fn publish(
         unit: run.unit,
         protection_date_time,
         started_at,
-        expires_at: protection_date_time.plus(limits::RETENTION),
+        expires_at: retention.at(protection_date_time).window.expiry_of(protection_date_time),
         snapshot: snapshot.to_string(),
         items,
         size_bytes,

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use holdfast_domain::{
-    ClaimedJob, DestinationType, JobId, PublicError, RestoreSessionId, RestoreState, Work,
+    BulkRestoreRequest, BulkState, ClaimedJob, DestinationType, JobId, PublicError, RestoreJobType,
+    RestoreSession, RestoreSessionId, RestoreState, Work,
 };
+use holdfast_store::query::{BulkRestoreColumn, Filter};
+use holdfast_store::{Listed, Tx};
 
 use super::restore_artifact::settle_session;
 use crate::Shared;
@@ -22,6 +25,11 @@ pub(crate) async fn run(
     if let Some(mut found) = tx.restore_session(job.tenant, session).await?
         && matches!(found.value.state, RestoreState::Activating { .. })
     {
+        if session_waits(&mut *tx, &found.value).await? {
+            // The bulk request's job asks again when it has found the artifacts.
+            tx.finish(keeper.lease()?).await?;
+            return Ok(tx.commit().await?);
+        }
         let mut restored_in_place = HashSet::new();
         for mut artifact in tx.artifacts_of_session(job.tenant, session).await? {
             let unit = artifact.value.restore_point.unit();
@@ -44,8 +52,18 @@ pub(crate) async fn run(
         found.value.state = found.value.state.start(now)?;
         found.value.stamps.last_modified_at = now;
         tx.put(&found.value, found.version).await?;
-        settle_session(&mut *tx, job.tenant, session, now).await?;
+        settle_session(&mut *tx, shared, job.tenant, session, now).await?;
     }
     tx.finish(keeper.lease()?).await?;
     Ok(tx.commit().await?)
+}
+
+/// Are a bulk session's artifacts still to be found?
+async fn session_waits(tx: &mut dyn Tx, session: &RestoreSession) -> Result<bool, JobError> {
+    if session.kind != RestoreJobType::Bulk {
+        return Ok(false);
+    }
+    let active = Filter::equal(BulkRestoreColumn::SessionId, session.id.to_string())
+        .and(Filter::equal(BulkRestoreColumn::Status, BulkState::Active.name()));
+    Ok(Listed::<BulkRestoreRequest>::count(tx, session.tenant, Some(&active)).await? > 0)
 }

@@ -34,6 +34,7 @@ pub(crate) async fn run(
     if let Some(mut unit) = tx.unit(job.tenant, unit).await? {
         unit.value.name = Some(run.resource.display_name().to_owned());
         unit.value.web_url = Some(run.resource.web_url().to_owned());
+        unit.value.email = run.resource.owner().and_then(|owner| owner.email.clone());
         unit.value.error = None;
         unit.value.next_backup_at = Some(now.plus(shared.options.backup_interval));
         // Unprotected or removed meanwhile: the point stays, the state is theirs.

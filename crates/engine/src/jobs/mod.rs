@@ -1,10 +1,16 @@
 //! What workers do: one file for each kind of [`Work`]. Every step may be done twice.
 
 mod activate_restore_session;
+mod apply_retention;
+mod apply_rule;
 mod back_up_unit;
+mod membership;
 mod policies;
+mod protect_workload;
 mod release_unit;
 mod restore_artifact;
+mod run_bulk_job;
+mod run_bulk_restore;
 
 use holdfast_domain::{ClaimedJob, Work};
 
@@ -22,9 +28,19 @@ pub(crate) async fn run(
         Work::ProtectUnit { unit } | Work::BackUpUnit { unit } => {
             back_up_unit::run(shared, job, keeper, unit).await
         }
-        Work::UnprotectUnit { unit } | Work::RemoveUnit { unit } => {
-            release_unit::run(shared, job, keeper, unit).await
+        Work::UnprotectUnit { unit }
+        | Work::RemoveUnit { unit }
+        | Work::CancelOffboard { unit } => release_unit::run(shared, job, keeper, unit).await,
+        Work::OffboardUnit { .. } => Err(JobError::retry("not built yet")),
+        Work::ApplyRule { rule } => apply_rule::run(shared, job, keeper, rule).await,
+        Work::RunBulkJob { job: bulk } => run_bulk_job::run(shared, job, keeper, bulk).await,
+        Work::RunBulkRestore { request } => {
+            run_bulk_restore::run(shared, job, keeper, request).await
         }
+        Work::ProtectWorkload { policy } => {
+            protect_workload::run(shared, job, keeper, policy).await
+        }
+        Work::ApplyRetention { policy } => apply_retention::run(shared, job, keeper, policy).await,
         Work::ActivateRestoreSession { session } => {
             activate_restore_session::run(shared, job, keeper, session).await
         }
@@ -48,9 +64,22 @@ pub(crate) async fn give_up(
         Work::RestoreArtifact { artifact, .. } => {
             restore_artifact::give_up(shared, job, keeper, artifact, error).await
         }
+        Work::ApplyRule { rule } => apply_rule::give_up(shared, job, keeper, rule, error).await,
+        Work::RunBulkJob { job: bulk } => {
+            run_bulk_job::give_up(shared, job, keeper, bulk, error).await
+        }
+        Work::RunBulkRestore { request } => {
+            run_bulk_restore::give_up(shared, job, keeper, request, error).await
+        }
+        Work::ProtectWorkload { policy } => {
+            protect_workload::give_up(shared, job, keeper, policy, error).await
+        }
         // Only the store can fail these: they are tried for ever.
         Work::UnprotectUnit { .. }
         | Work::RemoveUnit { .. }
+        | Work::OffboardUnit { .. }
+        | Work::CancelOffboard { .. }
+        | Work::ApplyRetention { .. }
         | Work::ActivateRestoreSession { .. } => Err(JobError::retry(error.message)),
     }
 }

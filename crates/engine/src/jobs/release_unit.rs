@@ -1,4 +1,5 @@
-//! [`Work::UnprotectUnit`] and [`Work::RemoveUnit`]: no backup of the unit runs any more, so its state may say so.
+//! [`Work::UnprotectUnit`], [`Work::RemoveUnit`] and [`Work::CancelOffboard`]: no other job of the unit runs any more, so its state may
+//! say so.
 
 use holdfast_domain::{ClaimedJob, UnitId, Work};
 
@@ -19,14 +20,16 @@ pub(crate) async fn run(
         let policy = found.value.policy;
         let released = match job.work {
             Work::RemoveUnit { .. } => found.value.state.detach(),
+            Work::CancelOffboard { .. } => found.value.state.finish_cancel_offboard(),
             _ => found.value.state.unprotect(),
         };
         // Refused: somebody wished otherwise meanwhile.
         if let Ok(state) = released {
-            found.value.state = state;
-            found.value.next_backup_at = None;
             if matches!(job.work, Work::RemoveUnit { .. }) {
-                found.value.policy = None;
+                found.value.leave(state);
+            } else {
+                found.value.state = state;
+                found.value.next_backup_at = None;
             }
             tx.put(&found.value, found.version).await?;
         }

@@ -1,10 +1,13 @@
 //! [`Work::RestoreArtifact`]: one artifact from scheduled to its end.
 
 use holdfast_domain::{
-    ArtifactId, ClaimedJob, DestinationType, PublicError, RestoreArtifact, RestorePoint,
-    RestoreSessionId, TenantId, Timestamp,
+    ActivityOperation, ActivityResult, ArtifactId, ArtifactTally, ClaimedJob, DestinationType,
+    PublicError, RestoreArtifact, RestoreOutcome, RestorePoint, RestoreSession, RestoreSessionId,
+    RestoreState, TenantId, Timestamp,
 };
+use holdfast_store::activity::{Acting, log_activity};
 use holdfast_store::{StoreError, Tx};
+use serde_json::json;
 
 use crate::Shared;
 use crate::backup::Run;
@@ -135,7 +138,7 @@ async fn finish(
         }
     }
     tx.put(artifact, found.version).await?;
-    settle_session(&mut *tx, job.tenant, artifact.session, now).await?;
+    settle_session(&mut *tx, shared, job.tenant, artifact.session, now).await?;
     tx.finish(keeper.lease()?).await?;
     Ok(tx.commit().await?)
 }
@@ -143,6 +146,7 @@ async fn finish(
 /// An artifact has ended: so has its session, when it was the last.
 pub(super) async fn settle_session(
     tx: &mut dyn Tx,
+    shared: &Shared,
     tenant: TenantId,
     session: RestoreSessionId,
     now: Timestamp,
@@ -163,5 +167,41 @@ pub(super) async fn settle_session(
         );
         found.value.error = Some(PublicError::new("UnknownError", message));
     }
-    Ok(tx.put(&found.value, found.version).await?)
+    tx.put(&found.value, found.version).await?;
+    log_end(tx, shared, &found.value, tally, now).await
+}
+
+/// Writes the end of a session into the activity log.
+async fn log_end(
+    tx: &mut dyn Tx,
+    shared: &Shared,
+    session: &RestoreSession,
+    tally: ArtifactTally,
+    now: Timestamp,
+) -> Result<(), JobError> {
+    let RestoreState::Ended { outcome, .. } = session.state else { return Ok(()) };
+    let result = match outcome {
+        RestoreOutcome::Completed => ActivityResult::Succeeded,
+        RestoreOutcome::CompletedWithError => ActivityResult::PartiallySucceeded,
+        RestoreOutcome::Failed => ActivityResult::Failed,
+    };
+    let artifacts = tx.artifacts_of_session(session.tenant, session.id).await?;
+    let destination = artifacts.first().map(|row| row.value.destination.name());
+    let details = json!({
+        "restoreSessionId": session.id.to_string(),
+        "restoreSessionStatus": session.state.status(),
+        "destinationType": destination,
+        "tags": "fastRestore",
+        "restoreArtifactDetails": {
+            "totalArtifactsCount": tally.total,
+            "restoredCount": tally.completed,
+            "failedCount": tally.failed,
+        },
+        "restoreCompletionDateTime": now.to_string(),
+    });
+    let actor = &session.stamps.last_modified_by;
+    let acting = Acting { tenant: session.tenant, actor, now, entropy: &*shared.entropy };
+    let operation = ActivityOperation::RestoreTaskCompleted;
+    let outcome = (result, session.error.clone());
+    Ok(log_activity(tx, acting, operation, outcome, session.workload, &details).await?)
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_domain::RestorePoint;
 use holdfast_simulation::edits::Dice;
 use holdfast_simulation::truth::equal;
 use holdfast_simulation::wires::Meanwhile;
 use holdfast_simulation::{Node, Protected, World, WorldOptions};
+use holdfast_store::Listed;
 use holdfast_store::query::ListQuery;
 use tokio::sync::oneshot;
 
@@ -23,9 +25,13 @@ async fn paused_world(seed: u64) -> (World, Arc<Meanwhile>, Protected) {
 
 async fn count_points(world: &World, site: &Protected) -> usize {
     let mut tx = world.node.store.read().await.unwrap();
-    let page = Listed::<RestorePoint>::list(&mut *tx, world.tenant.facts().tenant_id, &ListQuery::first(1000, None))
-        .await
-        .unwrap();
+    let page = Listed::<RestorePoint>::list(
+        &mut *tx,
+        world.tenant.facts().tenant_id,
+        &ListQuery::first(1000, None),
+    )
+    .await
+    .unwrap();
     page.rows.iter().filter(|point| point.unit == site.unit).count()
 }
 

@@ -10,6 +10,7 @@ UPDATE units SET sources = 'none' WHERE policy IS NULL;
 ALTER TABLE units ADD COLUMN site_collection TEXT;
 UPDATE units SET site_collection = CASE WHEN instr(resource, ',') > 0 THEN substr(resource, instr(resource, ',') + 1, 36) ELSE resource END WHERE workload = 'sharePoint';
 CREATE INDEX units_by_site_collection ON units (site_collection) WHERE site_collection IS NOT NULL;
+ALTER TABLE units ADD COLUMN email TEXT;
 ALTER TABLE units ADD COLUMN billing_policy TEXT;
 ALTER TABLE units ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 365;
 ALTER TABLE units ADD COLUMN pending_retention_days INTEGER;
