@@ -145,6 +145,21 @@ async def story():
                     lambda result: result.get("error") == "invalid_grant" or str(result),
                     needs=tokens and "refresh_token" in tokens)
 
+    other = public_client()
+    flow = await steps.run("PKCE by form_post: start", lambda: other.initiate_auth_code_flow(
+        SCOPES, redirect_uri="http://localhost:53683", response_mode="form_post"),
+        lambda flow: "auth_uri" in flow)
+
+    def sign_in_by_form():
+        browser = Browser()
+        page = browser.choose(browser.open(flow["auth_uri"]), ADMINISTRATOR)
+        assert '<form method=post action="http://localhost:53683">' in page.text, page.text[:300]
+        return dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page.text))
+    answer = await steps.run("PKCE by form_post: a person signs in", sign_in_by_form,
+                             lambda fields: "code" in fields or str(fields), needs=flow)
+    await steps.run("PKCE by form_post: MSAL redeems the code",
+                    lambda: other.acquire_token_by_auth_code_flow(flow, answer), wants_token, needs=answer)
+
     confidential = msal.ConfidentialClientApplication(
         CLIENT_ID, client_credential=CLIENT_SECRET, authority=f"{AUTHORITY}/{TENANT_ID}",
         instance_discovery=f"{AUTHORITY}/common/discovery/instance")

@@ -25,13 +25,14 @@ client_id = "0d9c1b5e-4d54-4b06-9d0c-8d1f5f3f6a21"
 client_secret_env = "TEST_CLIENT_SECRET"
 "#;
 
-fn serve(folder: &Path, configuration: &str) -> Command {
+fn holdfast(folder: &Path, arguments: &[&str], configuration: &str) -> Command {
     let file = folder.join("holdfast.toml");
     std::fs::write(&file, configuration).expect("written");
     std::fs::write(folder.join("root.key"), "42".repeat(32)).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command
-        .args(["serve", "--config"])
+        .args(arguments)
+        .arg("--config")
         .arg(file)
         .current_dir(folder)
         .env("TEST_CLIENT_SECRET", "secret")
@@ -58,7 +59,7 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path) -> Self {
-        let mut child = serve(folder, CONFIGURATION).spawn().expect("starts");
+        let mut child = holdfast(folder, &["serve"], CONFIGURATION).spawn().expect("starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("a line");
@@ -105,6 +106,41 @@ fn it_serves_and_ends_with_0_when_told_to_stop() {
 }
 
 #[test]
+fn a_worker_shares_the_metastore_and_ends_with_0_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serving = Running::start(folder.path());
+    let mut worker = holdfast(folder.path(), &["worker"], CONFIGURATION).spawn().expect("starts");
+    let mut line = String::new();
+    BufReader::new(worker.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("a line");
+    assert_eq!(line, "Holdfast works on jobs\n");
+    until(|| serving.get("/readyz").starts_with("HTTP/1.1 200"));
+    let id = worker.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().expect("runs").success());
+    assert_eq!(worker.wait().expect("it is ours").code(), Some(0));
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+}
+
+#[test]
+fn the_key_of_an_unknown_unit_is_asked_for_by_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = "6b0f1c0e-7b4b-4c9a-8b43-0f6f4f0c2a77";
+    let said = || {
+        let arguments = ["repository-key", unit];
+        let output = holdfast(folder.path(), &arguments, CONFIGURATION).output().expect("runs");
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said().contains("there is no folder"), "nothing is made by asking");
+    let running = Running::start(folder.path());
+    running.signal("TERM");
+    assert_eq!(running.ended(), Some(0));
+    assert!(said().contains(&format!("there is no unit {unit}")));
+}
+
+#[test]
 fn a_request_in_hand_is_waited_for_until_a_second_signal() {
     let folder = tempfile::tempdir().expect("a folder");
     let running = Running::start(folder.path());
@@ -131,7 +167,7 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     let check = |old: &str, new: &str, expected: &str| {
         let text = CONFIGURATION.replacen(old, new, 1);
         assert_ne!(text, CONFIGURATION, "{old} is in it");
-        let output = serve(folder.path(), &text).output().expect("runs");
+        let output = holdfast(folder.path(), &["serve"], &text).output().expect("runs");
         assert_eq!(output.status.code(), Some(2), "{new}");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(expected), "{said}");

@@ -13,7 +13,7 @@ use crate::demo::{DemoOptions, Verdict, demo};
 use crate::dev::{DevOptions, dev};
 use crate::embedded::default_backup_interval;
 use crate::node;
-use crate::repository_key::repository_key;
+use crate::repository_key::{Keeping, repository_key};
 
 /// Open, self-hosted Microsoft 365 Backup Storage.
 #[derive(Debug, Parser)]
@@ -72,6 +72,9 @@ enum Command {
         offline: bool,
         #[arg(long, value_name = "DIR", default_value = "holdfast-data")]
         data: PathBuf,
+        /// The configuration of `serve`, instead of a data folder.
+        #[arg(long, value_name = "FILE", conflicts_with = "data")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -123,8 +126,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             node::worker(&config).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::RepositoryKey { unit, offline, data } => {
-            repository_key(&unit, &data, offline).await?;
+        Command::RepositoryKey { unit, offline, data, config } => {
+            let keeping = match config {
+                Some(config) => Keeping::of_config(&config)?,
+                None => Keeping::of_data(&data)?,
+            };
+            repository_key(&unit, keeping, offline).await?;
             Ok(ExitCode::SUCCESS)
         }
     }

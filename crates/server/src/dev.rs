@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::data_dir::{DataDir, write_private};
 use crate::embedded::{Embedded, EmbeddedOptions};
 use crate::listen::{self, Front};
-use crate::stop::told_to_stop;
+use crate::stop::Signals;
 use crate::tls;
 
 /// What `dev` was asked for.
@@ -32,6 +32,7 @@ pub(crate) struct DevOptions {
 /// # Errors
 /// When the data folder or the address cannot be used.
 pub(crate) async fn dev(options: DevOptions) -> anyhow::Result<()> {
+    let signals = Signals::listen();
     let data = DataDir::make(&options.data)?.own()?;
     if options.fresh {
         data.start_anew()?;
@@ -81,7 +82,7 @@ pub(crate) async fn dev(options: DevOptions) -> anyhow::Result<()> {
             drop(engine_stopped.wait_for(|stop| *stop).await);
         })),
         async move {
-            told_to_stop().await;
+            signals.told_to_stop().await;
             stop.send_replace(true);
         },
     );

@@ -1,12 +1,13 @@
 //! An outside issuer's keys, over HTTPS.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use holdfast_api::{JwksSource, JwksUnavailable};
+use holdfast_domain::{Clock, Timestamp};
 use serde::Deserialize;
 
 use crate::config::{IssuerConfig, KeysAt, Setting};
@@ -16,12 +17,17 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Entra's set has a dozen keys with certificates, some 20 KiB.
 const DOCUMENT_BYTES: usize = 1 << 20;
 
+/// After an attempt that failed, the next one waits as long: requests must not queue for an issuer that is away.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// Asks one issuer for its keys. The verifier keeps them, and asks again when a token names a key that it does not know.
 pub(crate) struct HttpJwks {
     client: reqwest::Client,
+    clock: Arc<dyn Clock>,
     issuer: String,
     keys: KeysAt,
     state: AtomicU8,
+    failed: Mutex<Option<(Timestamp, String)>>,
 }
 
 /// What came of asking for keys, for readiness.
@@ -39,7 +45,7 @@ struct Discovery {
 }
 
 impl HttpJwks {
-    pub(crate) fn new(config: &IssuerConfig) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(config: &IssuerConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Self>> {
         let client = https_client(config.ca_file.as_ref())?
             .timeout(TIMEOUT)
             // An issuer's documents are where its configuration says.
@@ -48,9 +54,11 @@ impl HttpJwks {
             .context("no client for HTTPS")?;
         Ok(Arc::new(Self {
             client,
+            clock,
             issuer: config.issuer.clone(),
             keys: config.keys.clone(),
             state: AtomicU8::new(KeysState::NotAsked as u8),
+            failed: Mutex::new(None),
         }))
     }
 
@@ -64,6 +72,10 @@ impl HttpJwks {
             1 => KeysState::Loaded,
             _ => KeysState::Failed,
         }
+    }
+
+    fn last_failure(&self) -> Option<(Timestamp, String)> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn fetch_keys(&self) -> Result<String, String> {
@@ -111,7 +123,14 @@ impl HttpJwks {
 #[async_trait]
 impl JwksSource for HttpJwks {
     async fn jwks(&self) -> Result<String, JwksUnavailable> {
+        if let Some((at, reason)) = self.last_failure()
+            && self.clock.now().since(at) < PAUSE
+        {
+            return Err(JwksUnavailable(reason));
+        }
         let fetched = self.fetch_keys().await;
+        let failed = fetched.as_ref().err().map(|reason| (self.clock.now(), reason.clone()));
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
         let state = match &fetched {
             Ok(_) => KeysState::Loaded,
             Err(reason) => {

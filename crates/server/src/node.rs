@@ -28,7 +28,7 @@ use crate::jwks::{HttpJwks, https_client};
 use crate::listen::{self, Front};
 use crate::metrics::{Counting, Metrics};
 use crate::probes::{self, Probes, Running};
-use crate::stop::told_to_stop;
+use crate::stop::Signals;
 use crate::tls;
 
 /// A connection on which nothing comes for so long is given up.
@@ -56,13 +56,14 @@ impl Connectors for Tenants {
 /// # Errors
 /// When the configuration, or what it names, cannot be used.
 pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
+    let signals = Signals::listen();
     let config = Config::read(path)?;
     let node = Node::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     let front = front(&config)?;
     let listen = &config.server.listen;
     let listener = TcpListener::bind(listen.value).await.map_err(|error| listen.wrong(error))?;
     println!("Holdfast listens on {}", listener.local_addr()?);
-    node.run(listener, front, told_to_stop()).await;
+    node.run(listener, front, signals.told_to_stop()).await;
     Ok(())
 }
 
@@ -71,10 +72,11 @@ pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the configuration, or what it names, cannot be used.
 pub(crate) async fn worker(path: &Path) -> anyhow::Result<()> {
+    let signals = Signals::listen();
     let config = Config::read(path)?;
     let node = Node::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     println!("Holdfast works on jobs");
-    node.engine.run_until(told_to_stop()).await;
+    node.engine.run_until(signals.told_to_stop()).await;
     Ok(())
 }
 
@@ -132,7 +134,7 @@ impl Node {
         let mut sources = Vec::new();
         let mut issuers = Vec::new();
         for issuer in &config.issuers {
-            let source = HttpJwks::new(issuer)?;
+            let source = HttpJwks::new(issuer, clock.clone())?;
             for name in issuer.names(&config.tenants) {
                 issuers.push(TrustedIssuer {
                     issuer: name,
@@ -178,7 +180,11 @@ impl Node {
     }
 }
 
-fn read_root_key(source: &RootKeySource) -> anyhow::Result<RootKey> {
+/// The key above all others.
+///
+/// # Errors
+/// With the setting's place when there is none, or what is there is no key.
+pub(crate) fn read_root_key(source: &RootKeySource) -> anyhow::Result<RootKey> {
     let (text, wrong): (_, Box<dyn Fn(String) -> anyhow::Error + '_>) = match source {
         RootKeySource::File(file) => {
             let text = std::fs::read_to_string(&file.value).map_err(|error| {

@@ -24,6 +24,7 @@ use crate::data_dir::DataDir;
 use crate::embedded::{Embedded, EmbeddedOptions};
 use crate::listen::{self, Front};
 use crate::node::{self, Node};
+use crate::repository_key::{Keeping, secret_of};
 use crate::tls;
 
 const ROOT: &str = "/v1.0/solutions/backupRestore";
@@ -241,7 +242,7 @@ async fn an_outside_tenant_is_protected_with_outside_tokens() {
     let policy = policy["id"].as_str().expect("an id");
     client.call("POST", &format!("{ROOT}/protectionPolicies/{policy}/activate"), None).await;
     let units = format!("{ROOT}/sharePointProtectionPolicies/{policy}/siteProtectionUnits");
-    client.until(&units, |units| units["value"][0]["status"] == "protected").await;
+    let units = client.until(&units, |units| units["value"][0]["status"] == "protected").await;
 
     let ready = client.call("GET", "/readyz", None).await;
     assert_eq!(ready["issuers"][0]["keys"], "loaded");
@@ -260,6 +261,14 @@ async fn an_outside_tenant_is_protected_with_outside_tokens() {
 
     drop(stop);
     running.await.expect("ends in order");
+    let file = folder.path().join("holdfast.toml");
+    std::fs::write(&file, text).expect("written");
+    let unit = units["value"][0]["id"].as_str().expect("an id").parse().expect("a unit's id");
+    let secret = async |offline| {
+        let keeping = Keeping::of_config(&file).expect("right");
+        secret_of(keeping, unit, offline).await.expect("opens").expose().to_owned()
+    };
+    assert_eq!(secret(true).await, secret(false).await, "the configuration leads to the key");
     assert_eq!(status(&node, "/readyz", "").await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
@@ -320,8 +329,27 @@ async fn tokens_for_others_of_others_and_forged_ones_are_refused() {
     let other = rcgen::CertificateParams::default().self_signed(&key).expect("signed").pem();
     std::fs::write(folder.path().join("other.pem"), other).expect("written");
     let config = parse(folder.path(), &distrusting, &[]).expect("right");
-    let refused = status(&open_node(&config, &clock).await, ROOT, &token).await;
-    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    let node = open_node(&config, &clock).await;
+    assert_eq!(status(&node, ROOT, &token).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_is_away_is_asked_again_after_a_pause() {
+    let outside = Outside::new().await;
+    let clock = clock();
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = outside.configuration(folder.path(), &outside.url());
+    let config = parse(folder.path(), &text, &[]).expect("right");
+    let node = open_node(&config, &clock).await;
+    let token = outside.token();
+    let Outside { folder: data, address, tenant, stop, serving, .. } = outside;
+    drop((stop, tenant));
+    serving.await.expect("stops");
+    assert_eq!(status(&node, ROOT, &token).await, StatusCode::SERVICE_UNAVAILABLE);
+    let _outside = open_outside(data, address).await;
+    assert_eq!(status(&node, ROOT, &token).await, StatusCode::SERVICE_UNAVAILABLE, "not asked yet");
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(status(&node, ROOT, &token).await, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
