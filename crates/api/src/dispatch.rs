@@ -28,18 +28,27 @@ const ATTEMPTS: u32 = 8;
 const CLIENT_REQUEST_ID_BYTES: usize = 256;
 const PREFER_MEMBERS: &str = "include-unknown-enum-members";
 
+/// Goes with an answer, as an extension: which operation it is of, by its id in `spec/operations.json` or ours. For metrics: the
+/// number of ids is fixed, whatever clients send. An answer without is of no operation, or of an unknown caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationId(pub &'static str);
+
 /// Answers one request; every outcome is a response.
 pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
     let ids = request_ids(&app, request.headers());
     let look = Look::of(request.headers());
     let method = request.method().clone();
-    let mut response = match carry_out(&app, request, &look, &ids).await {
+    let mut operation = None;
+    let mut response = match carry_out(&app, request, &look, &ids, &mut operation).await {
         Ok(answer) => respond(answer, &look),
         Err(problem) => {
             log(&problem, &method, &ids);
             problem.response(&ids, app.clock.now())
         }
     };
+    if let Some(operation) = operation {
+        response.extensions_mut().insert(operation);
+    }
     let headers = response.headers_mut();
     let id_headers =
         [("request-id", &ids.request_id), ("client-request-id", &ids.client_request_id)];
@@ -80,6 +89,7 @@ async fn carry_out(
     request: Request<Body>,
     look: &Look,
     ids: &RequestIds,
+    operation: &mut Option<OperationId>,
 ) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     let authorization =
@@ -89,6 +99,7 @@ async fn carry_out(
         || Problem::new(ErrorCode::ResourceNotFound, "There is no resource at this address.");
     let address = Address::parse(parts.uri.path()).ok_or_else(no_resource)?;
     let found = routes::find(&parts.method, &address)?;
+    *operation = Some(OperationId(&found.operation.id));
     caller.require(found.operation)?;
     let version = match address.root {
         Root::BackupRestore(version) => version,

@@ -56,6 +56,7 @@ use holdfast_store::Store;
 
 pub use address::serves;
 pub use caller::{JwksSource, JwksUnavailable, TrustedIssuer};
+pub use dispatch::OperationId;
 
 /// What the API stands on.
 pub struct ApiOptions {
@@ -81,13 +82,6 @@ pub(crate) struct Shared {
 }
 
 pub(crate) type App = Arc<Shared>;
-
-/// The operation that a request is for, by its id in `spec/operations.json` or ours, for metrics: their number is fixed.
-#[must_use]
-pub fn operation_id(method: &axum::http::Method, path: &str) -> Option<&'static str> {
-    let found = routes::find(method, &address::Address::parse(path)?).ok()?;
-    Some(&found.operation.id)
-}
 
 /// The API as a router. It answers only paths that [`serves`] accepts; all others get Graph's 404.
 pub fn router(options: ApiOptions) -> Router {

@@ -150,7 +150,7 @@ impl Node {
             clock: clock.clone(),
             entropy,
             issuers,
-            strict: false,
+            strict: config.server.strict,
             on_enqueue: Arc::new(move || woken.wake()),
         });
         let running = Running::default();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
+use holdfast_api::OperationId;
 use holdfast_domain::Clock;
 use holdfast_store::Store;
 use http::{HeaderValue, StatusCode, header};
@@ -60,14 +61,14 @@ pub(crate) fn in_front(probes: Probes, router: Router) -> Router {
         .fallback(move |request: Request| {
             let (probes, router) = (Arc::clone(&probes), router.clone());
             async move {
-                let operation = holdfast_api::operation_id(request.method(), request.uri().path());
                 let started = probes.clock.now();
                 let answered: Result<Response, std::convert::Infallible> =
                     router.oneshot(request).await;
                 let response = answered.unwrap_or_else(|never| match never {});
                 let took = probes.clock.now().since(started);
                 // What is no operation of the API is the tenant's, or nobody's.
-                let operation = operation.unwrap_or("other");
+                let operation = response.extensions().get::<OperationId>();
+                let operation = operation.map_or("other", |operation| operation.0);
                 probes.metrics.note_request(operation, response.status(), took);
                 response
             }

@@ -42,6 +42,8 @@ pub(crate) struct ServerConfig {
     pub(crate) tls: Option<TlsFiles>,
     /// How long requests in hand may take after the process was told to stop.
     pub(crate) grace: Duration,
+    /// Refuse what Microsoft's service would, where ours does more.
+    pub(crate) strict: bool,
 }
 
 /// Scheme and authority.
@@ -192,8 +194,9 @@ impl ServerConfig {
             (Some(tls), _, _) => return Err(tls.wrong("contradicts tls_certificate and tls_key")),
         };
         let grace = Duration::from_secs(section.number("grace_seconds", 1..=600, 30)?);
+        let strict = section.flag("strict")?;
         section.finish()?;
-        Ok(Self { listen, public_url: public_url.value, tls, grace })
+        Ok(Self { listen, public_url: public_url.value, tls, grace, strict })
     }
 }
 

@@ -40,6 +40,7 @@ impl fmt::Display for Place {
 enum Raw {
     Text(String),
     Number(String),
+    Flag(bool),
     List(Vec<String>),
     /// Written in the environment: what it is depends on who reads it.
     Variable(String),
@@ -280,6 +281,17 @@ impl Section {
         Ok(setting.value)
     }
 
+    /// `true` or `false`; false where it was left out.
+    pub(crate) fn flag(&mut self, key: &str) -> Result<bool, ConfigError> {
+        let Some(setting) = self.take(key) else { return Ok(false) };
+        let setting = setting.map(|raw| match raw {
+            Raw::Flag(flag) => Ok(flag),
+            Raw::Variable(text) => text.parse().map_err(|_| "must be true or false".to_owned()),
+            other => Err(format!("must be true or false, not {}", other.kind())),
+        })?;
+        Ok(setting.value)
+    }
+
     /// A list of texts; a variable has them between commas.
     pub(crate) fn list(&mut self, key: &str) -> Result<Option<Setting<Vec<String>>>, ConfigError> {
         let Some(setting) = self.take(key) else { return Ok(None) };
@@ -316,6 +328,7 @@ impl Raw {
             DeValue::Integer(number) if number.radix() == 10 => {
                 Self::Number(number.as_str().to_owned())
             }
+            DeValue::Boolean(flag) => Self::Flag(*flag),
             DeValue::Array(values) => {
                 let texts = values.iter().map(|value| value.get_ref().as_str().map(str::to_owned));
                 texts.collect::<Option<_>>().map_or(Self::Other("a mixed list"), Self::List)
@@ -328,6 +341,7 @@ impl Raw {
         match self {
             Self::Text(_) | Self::Variable(_) => "a text",
             Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Other(kind) => kind,
         }

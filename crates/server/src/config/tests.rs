@@ -29,6 +29,7 @@ fn the_example_is_what_it_says() {
     assert_eq!(config.server.listen.value.port(), 8443);
     assert_eq!(config.server.public_url.authority, "backup.example.com");
     assert_eq!(config.server.grace, Duration::from_secs(30));
+    assert!(!config.server.strict);
     let tls = config.server.tls.unwrap();
     assert_eq!(tls.certificate.value, Path::new("/etc/holdfast/tls/server.pem"));
     assert_eq!(config.objects.value, Path::new("/var/lib/holdfast/objects"));
@@ -161,11 +162,13 @@ fn the_environment_overrides_and_is_checked_alike() {
             ("HOLDFAST_TENANTS_1_ID", "22222222-2222-3333-4444-555555555555"),
             ("HOLDFAST_TENANTS_1_CLIENT_ID", "0d9c1b5e-4d54-4b06-9d0c-8d1f5f3f6a21"),
             ("HOLDFAST_TENANTS_1_CLIENT_SECRET_ENV", "SECOND"),
+            ("HOLDFAST_SERVER_STRICT", "true"),
             ("HOLDFAST_BIN", "somebody else's"),
         ],
     )
     .unwrap();
     assert_eq!(config.server.listen.value.port(), 1);
+    assert!(config.server.strict);
     assert_eq!(config.engine.backup_interval, Duration::from_secs(60));
     assert_eq!(config.issuers[0].audiences, ["a", "b"]);
     assert_eq!(config.tenants.len(), 2);
