@@ -2,7 +2,8 @@
 //!
 //! Checked on every request: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer, the audience,
 //! and the times with five minutes of tolerance. Parsed keys are kept; a `kid` that is not among them makes the verifier ask
-//! its issuer again, at most every few seconds, so that unknown ids cannot be used to flood the issuer.
+//! its issuer again, at most every few seconds, so that unknown ids cannot be used to flood the issuer. Keys that are a day old are
+//! asked for again as well; while the issuer is away they go on counting.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +21,8 @@ use crate::problem::Problem;
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// Least time between two requests for an issuer's keys.
 const KEYS_INTERVAL: Duration = Duration::from_secs(5);
+/// Keys are asked for again at this age, so that one that was withdrawn counts no longer than that.
+const KEYS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES: usize = 16 * 1024;
 /// The directory role *SharePoint Backup Administrator*, by its template id.
@@ -159,9 +162,15 @@ pub(crate) struct TokenVerifier {
 
 struct KnownIssuer {
     trusted: TrustedIssuer,
-    keys: RwLock<HashMap<String, DecodingKey>>,
+    keys: RwLock<Keys>,
     /// Held while the issuer is asked, so that those who wait find its answer.
     asked_at: tokio::sync::Mutex<Option<Timestamp>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_id: HashMap<String, DecodingKey>,
+    fetched_at: Option<Timestamp>,
 }
 
 impl TokenVerifier {
@@ -255,31 +264,45 @@ fn seconds(at: Timestamp) -> f64 {
 
 impl KnownIssuer {
     async fn key(&self, kid: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
-        if let Some(key) = self.known_key(kid) {
-            return Ok(key);
+        let (known, fresh) = self.known_key(kid, now);
+        if let (Some(key), true) = (&known, fresh) {
+            return Ok(key.clone());
         }
-        let mut asked_at = self.asked_at.lock().await;
+        let mut asked_at = match (&known, self.asked_at.try_lock()) {
+            (_, Ok(asked_at)) => asked_at,
+            // Somebody asks already; meanwhile an old key does.
+            (Some(key), Err(_)) => return Ok(key.clone()),
+            (None, Err(_)) => self.asked_at.lock().await,
+        };
         let unknown = Problem::Unauthenticated("the token's key is unknown");
-        if let Some(key) = self.known_key(kid) {
-            return Ok(key);
+        let (known, fresh) = self.known_key(kid, now);
+        let just_asked = asked_at.is_some_and(|at| at <= now && now.since(at) < KEYS_INTERVAL);
+        match known {
+            Some(key) if fresh || just_asked => return Ok(key),
+            None if just_asked => return Err(unknown),
+            Some(_) | None => {}
         }
-        if asked_at.is_some_and(|at| at <= now && now.since(at) < KEYS_INTERVAL) {
-            return Err(unknown);
-        }
-        let document = self
-            .trusted
-            .jwks
-            .jwks()
-            .await
-            .map_err(|error| Problem::KeysUnavailable(error.to_string()))?;
+        let document = match (self.trusted.jwks.jwks().await, known) {
+            (Ok(document), _) => document,
+            (Err(error), Some(key)) => {
+                tracing::warn!(%error, "an issuer's keys could not be renewed");
+                *asked_at = Some(now);
+                return Ok(key);
+            }
+            (Err(error), None) => return Err(Problem::KeysUnavailable(error.to_string())),
+        };
         *asked_at = Some(now);
         // Replaced, not merged: a key that the issuer withdrew must not live on.
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = parse_keys(&document);
-        self.known_key(kid).ok_or(unknown)
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
+            Keys { by_id: parse_keys(&document), fetched_at: Some(now) };
+        self.known_key(kid, now).0.ok_or(unknown)
     }
 
-    fn known_key(&self, kid: &str) -> Option<DecodingKey> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    /// The key of that id, and whether what is known is fresh.
+    fn known_key(&self, kid: &str, now: Timestamp) -> (Option<DecodingKey>, bool) {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let fresh = keys.fetched_at.is_some_and(|at| now.since(at) < KEYS_AGE);
+        (keys.by_id.get(kid).cloned(), fresh)
     }
 }
 

@@ -131,6 +131,18 @@ async fn keys_are_asked_for_again_when_the_issuer_changes_them() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_key_counts_for_a_day_at_most() {
+    let harness = Harness::new().await;
+    let first = Token::application();
+    assert_eq!(with(&harness, &first).await.status, 200);
+    *harness.jwks.lock().expect("no panic") = jwks(&["second"]);
+    harness.clock.advance(std::time::Duration::from_secs(24 * 3600 - 1));
+    assert_eq!(with(&harness, &first).await.status, 200, "nothing asked for the keys");
+    harness.clock.advance(std::time::Duration::from_secs(1));
+    is_unauthenticated(&with(&harness, &first).await);
+}
+
+#[tokio::test]
 async fn another_tenants_objects_are_not_found() {
     let harness = Harness::new().await;
     harness.put_service(OTHER_TENANT, holdfast_domain::ServiceState::Enabled).await;

@@ -346,9 +346,20 @@ async fn an_issuer_that_is_away_is_asked_again_after_a_pause() {
     drop((stop, tenant));
     serving.await.expect("stops");
     assert_eq!(status(&node, ROOT, &token).await, StatusCode::SERVICE_UNAVAILABLE);
-    let _outside = open_outside(data, address).await;
+    let outside = open_outside(data, address).await;
     assert_eq!(status(&node, ROOT, &token).await, StatusCode::SERVICE_UNAVAILABLE, "not asked yet");
     clock.advance(Duration::from_secs(6));
+    assert_eq!(status(&node, ROOT, &token).await, StatusCode::OK);
+
+    // Away again when the keys are to be renewed: those that are known go on counting.
+    let roles = ["BackupRestore-Control.Read.All"];
+    let claims = TokenClaims::application(outside.facts.client_id.to_string(), &roles);
+    let lasting = TokenClaims { lifetime: Duration::from_secs(48 * 3600), ..claims };
+    let token = outside.tenant.mint_token(&lasting);
+    let Outside { tenant, stop, serving, folder: _folder, .. } = outside;
+    drop((stop, tenant));
+    serving.await.expect("stops");
+    clock.advance(Duration::from_secs(25 * 3600));
     assert_eq!(status(&node, ROOT, &token).await, StatusCode::OK);
 }
 
