@@ -1,6 +1,6 @@
-//! `cargo xtask interop`: Microsoft's own Python SDK, unchanged, against `holdfast dev`.
+//! `cargo xtask interop`: Microsoft's own clients, unchanged, and a fuzzer against `holdfast dev`.
 //!
-//! The SDK is large, so it is installed once, outside the checkout, in a folder named after the pinned requirements.
+//! What they need is large, so it is installed once, outside the checkout, in a folder named after what is pinned.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;

@@ -29,7 +29,7 @@ const fn layer(
 /// The lowest first.
 const LAYERS: &[Layer] = &[
     layer("domain", &[], &[]),
-    layer("graph-model", &["domain"], &[]),
+    layer("graph-model", &["domain"], &["testkit"]),
     layer("repository", &[], &[]),
     layer("store", &["domain"], &[]),
     layer("store-sqlite", &["store", "domain"], &[]),

@@ -31,10 +31,43 @@ pub(crate) struct Segment {
     pub(crate) is_key: bool,
 }
 
+/// What is not a resource: documents and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Special {
+    /// `/{version}/$batch`
+    Batch(Version),
+    /// `/{version}/$metadata`
+    Metadata(Version),
+    /// `/openapi.json`
+    OpenApi,
+}
+
+impl Special {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let text = percent_decode_str(path).decode_utf8().ok()?;
+        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+        let version = |text: &str| {
+            [Version::V1, Version::Beta]
+                .into_iter()
+                .find(|version| text.eq_ignore_ascii_case(version.name()))
+        };
+        match parts[..] {
+            ["openapi.json"] => Some(Self::OpenApi),
+            [first, second] if second.eq_ignore_ascii_case("$batch") => {
+                version(first).map(Self::Batch)
+            }
+            [first, second] if second.eq_ignore_ascii_case("$metadata") => {
+                version(first).map(Self::Metadata)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Does this router answer `path`, or does it belong to somebody else?
 #[must_use]
 pub fn serves(path: &str) -> bool {
-    Address::parse(path).is_some()
+    Special::of(path).is_some() || Address::parse(path).is_some()
 }
 
 impl Address {
@@ -148,6 +181,15 @@ mod tests {
         check("/v1.0/solutions/backupRestore/x()/y", &["x", "y"]);
         check("/beta/solutions/backupRestore/reports/f(a='b')", &["reports", "f(a='b')"]);
         check("/holdfast/v1/restorePoints/x/gaps", &["restorePoints", "x", "gaps"]);
+    }
+
+    #[test]
+    fn documents_and_batches() {
+        assert_eq!(Special::of("/v1.0/$batch"), Some(Special::Batch(Version::V1)));
+        assert_eq!(Special::of("/beta/%24metadata"), Some(Special::Metadata(Version::Beta)));
+        assert_eq!(Special::of("/openapi.json"), Some(Special::OpenApi));
+        assert_eq!(Special::of("/v3/$batch"), None);
+        assert!(serves("/V1.0//$Batch"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) enum AnswerBody {
     Nothing,
     /// `$count`
     Text(String),
+    /// A content type, and a text that is the same for everyone.
+    Document(&'static str, &'static str),
     Json(Map<String, Value>),
 }
 
@@ -37,6 +39,11 @@ impl Answer {
         }
     }
 
+    pub(crate) fn document(content_type: &'static str, text: &'static str) -> Self {
+        let body = AnswerBody::Document(content_type, text);
+        Self { status: StatusCode::OK, body, content_location: None }
+    }
+
     pub(crate) fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: AnswerBody::Nothing, content_location: None }
     }
@@ -50,18 +57,4 @@ impl Answer {
 /// Leaves the selected properties and the annotations.
 pub(crate) fn select(object: &mut Map<String, Value>, selected: &[String]) {
     object.retain(|name, _| name.starts_with('@') || selected.iter().any(|wanted| wanted == name));
-}
-
-/// Drops annotations for `odata.metadata=none`, which keeps only what the client cannot do without.
-pub(crate) fn strip_annotations(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            object.retain(|name, _| {
-                !name.starts_with("@odata.") || name == "@odata.nextLink" || name == "@odata.count"
-            });
-            object.values_mut().for_each(strip_annotations);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_annotations),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }

@@ -10,7 +10,7 @@ use holdfast_domain::{
     ActivityOperation, ActivityResult, AuditRecord, JobId, ProtectionPolicy, RestoreSession,
     Service, ServiceApp, ServiceState, Timestamp, Work, Workload,
 };
-use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::odata::{Expand, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, Viewer};
 use holdfast_store::activity::{self, Acting};
 use holdfast_store::{Tx, find};
@@ -43,6 +43,18 @@ pub(crate) struct Call {
     pub(crate) request_id: String,
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) body: Bytes,
+}
+
+/// Refuses options inside `$expand` that it does not take there.
+pub(crate) fn allow_inside(expand: &Expand, allowed: &[&str]) -> Result<(), Problem> {
+    match expand.options.given().into_iter().find(|given| !allowed.contains(given)) {
+        None => Ok(()),
+        Some(other) => Err(Problem::at(
+            ErrorCode::BadRequest,
+            "$expand",
+            format!("{other} is not supported inside $expand={}.", expand.property),
+        )),
+    }
 }
 
 impl Call {

@@ -1,21 +1,23 @@
 //! Reading collections: list, `$count`, get and `$expand`, once for all nouns. A [`Resource`] says what is its own.
 
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use async_trait::async_trait;
 use holdfast_domain::Workload;
 use holdfast_domain::limits::PAGE;
-use holdfast_graph_model::odata::{Expand, QueryOptions};
+use holdfast_graph_model::odata::{Expand, Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, types};
-use holdfast_store::query::{Filter, ListQuery};
+use holdfast_store::query::{Filter, Page};
 use holdfast_store::{AnyTx, Listed, Noun, Versioned};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
-use crate::call::Call;
+use crate::call::{Call, allow_inside};
 use crate::caller::Caller;
+use crate::filter::{Vocabulary, typed};
 use crate::listing::{
-    self, Field, Listing, count_filter, select_with_expanded, typed, unknown_property,
+    self, Field, Listing, count_filter, expanded_query, select_with_expanded, unknown_property,
 };
 use crate::problem::Problem;
 use crate::workload::Wording;
@@ -78,6 +80,20 @@ pub(crate) trait Resource: Send + Sync + 'static {
     /// What may be filtered and sorted by. Names only for those who may read them, since a filter tells what it matches.
     fn field(name: &str, caller: &Caller) -> Option<Field<<Self::Noun as Noun>::Column>>;
 
+    /// Where `$search` looks; nowhere: it is refused.
+    fn searchable(_caller: &Caller) -> &'static [<Self::Noun as Noun>::Column] {
+        &[]
+    }
+
+    /// For `any` and `all`: which objects list something at the property for which `holds`. `None`: it is no such list.
+    fn any(
+        _property: &str,
+        _holds: Option<Expression>,
+        _caller: &Caller,
+    ) -> Result<Option<Filter<<Self::Noun as Noun>::Column>>, Problem> {
+        Ok(None)
+    }
+
     /// The columns of the workload and of the parent's id, where the noun has them.
     const PLACE_COLUMNS: PlaceColumns<<Self::Noun as Noun>::Column>;
 
@@ -121,6 +137,47 @@ pub(crate) trait Resource: Send + Sync + 'static {
 
 type ColumnOf<R> = <<R as Resource>::Noun as Noun>::Column;
 
+/// The [`Vocabulary`] of a resource for one caller.
+pub(crate) struct Words<'a, R> {
+    pub(crate) caller: &'a Caller,
+    /// Before every name: the property through which the resource is reached.
+    prefix: &'a str,
+    resource: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: Resource> Words<'a, R> {
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        Self { caller, prefix: "", resource: PhantomData }
+    }
+}
+
+impl<R: Resource> Vocabulary<ColumnOf<R>> for Words<'_, R> {
+    fn field(&self, name: &str) -> Option<Field<ColumnOf<R>>> {
+        R::field(&format!("{}{name}", self.prefix), self.caller)
+    }
+
+    fn of_type(&self, type_name: &str) -> Option<Filter<ColumnOf<R>>> {
+        if type_name == R::BASE {
+            return Some(Filter::constant(true));
+        }
+        // Of the types that derive from the base, those for a workload are told apart by its column.
+        let workload = Workload::ALL.into_iter().find(|workload| {
+            type_name.starts_with(workload.prefix()) || type_name.starts_with(workload.product())
+        })?;
+        let is_here = types().family(R::BASE).any(|info| info.name == type_name);
+        let column = R::PLACE_COLUMNS.workload.filter(|_| is_here && self.prefix.is_empty())?;
+        Some(Filter::equal(column, workload.name()))
+    }
+
+    fn any(
+        &self,
+        property: &str,
+        holds: Option<Expression>,
+    ) -> Result<Option<Filter<ColumnOf<R>>>, Problem> {
+        R::any(property, holds, self.caller)
+    }
+}
+
 /// What is always asked of the rows of a collection.
 fn scope<R: Resource>(at: At, parent: Option<&str>, call: &Call) -> Option<Filter<ColumnOf<R>>> {
     let place = R::PLACE_COLUMNS;
@@ -162,6 +219,18 @@ fn context<R: Resource>(at: At, parent: Option<&str>) -> String {
     }
 }
 
+fn asked_of<'a, R: Resource>(
+    scope: Option<Filter<ColumnOf<R>>>,
+    words: &'a Words<'a, R>,
+) -> listing::Collection<'a, ColumnOf<R>> {
+    listing::Collection {
+        scope,
+        vocabulary: words,
+        searchable: R::searchable(words.caller),
+        default_page: R::DEFAULT_PAGE,
+    }
+}
+
 /// `GET` of a collection.
 pub(crate) async fn list<R: Resource>(call: Call, at: At) -> Result<Answer, Problem>
 where
@@ -170,14 +239,9 @@ where
     let mut tx = call.read().await?;
     let parent = parent_id::<R>(&mut *tx, &call, at).await?;
     let caller = call.caller.clone();
-    let mut listing = Listing::of(
-        &call,
-        &listing::Collection {
-            scope: scope::<R>(at, parent.as_deref(), &call),
-            field: &|name| R::field(name, &caller),
-            default_page: R::DEFAULT_PAGE,
-        },
-    )?;
+    let scope = scope::<R>(at, parent.as_deref(), &call);
+    let words = Words::<R>::of(&caller);
+    let mut listing = Listing::of(&call, &asked_of::<R>(scope, &words))?;
     check_names::<R>(&listing.options, call.viewer.version)?;
     for expand in &listing.options.expand {
         if let Some(filter) = narrowing::<R>(&call, expand)? {
@@ -205,21 +269,26 @@ where
     Ok(listing.answer(&call, &context::<R>(at, parent.as_deref()), rows, next.as_ref(), count))
 }
 
+/// Does the property lead to one object?
+fn is_single(base: &str, property: &str) -> bool {
+    types()
+        .family(base)
+        .flat_map(|info| &info.properties)
+        .any(|found| found.name == property && !found.type_name.starts_with("Collection("))
+}
+
 /// A filter inside `$expand` of a single object narrows the list itself, as the published page on restore points has it.
 fn narrowing<R: Resource>(
     call: &Call,
     expand: &Expand,
 ) -> Result<Option<Filter<ColumnOf<R>>>, Problem> {
-    let Some(text) = &expand.filter else { return Ok(None) };
-    let is_single = types().family(R::BASE).flat_map(|info| &info.properties).any(|property| {
-        property.name == expand.property && !property.type_name.starts_with("Collection(")
-    });
-    if !is_single {
+    let Some(text) = &expand.options.filter else { return Ok(None) };
+    if !is_single(R::BASE, &expand.property) {
         return Ok(None);
     }
-    let expression = holdfast_graph_model::odata::Expression::parse(text)?;
-    let field = |name: &str| R::field(&format!("{}/{name}", expand.property), &call.caller);
-    Ok(Some(typed(expression, &field)?))
+    let prefix = format!("{}/", expand.property);
+    let words = Words::<R> { caller: &call.caller, prefix: &prefix, resource: PhantomData };
+    Ok(Some(typed(Expression::parse(text)?, &words)?))
 }
 
 /// `GET …/$count`
@@ -231,7 +300,8 @@ where
     let parent = parent_id::<R>(&mut *tx, &call, at).await?;
     let caller = call.caller.clone();
     let scope = scope::<R>(at, parent.as_deref(), &call);
-    let filter = count_filter(&call, scope, &|name| R::field(name, &caller))?;
+    let words = Words::<R>::of(&caller);
+    let filter = count_filter(&call, &asked_of::<R>(scope, &words))?;
     let count = Listed::<R::Noun>::count(&mut *tx, call.caller.tenant, filter.as_ref()).await?;
     Ok(Answer::count(count))
 }
@@ -302,39 +372,46 @@ pub(crate) fn entity(
     body
 }
 
-/// The first page of a contained collection, for `$expand`.
+/// The first page of a contained collection, for `$expand`, with its annotations.
 pub(crate) async fn expanded<R: Resource>(
     tx: &mut AnyTx,
     call: &Call,
     workload: Workload,
     parent: &str,
     expand: &Expand,
-) -> Result<Value, Problem>
+) -> Result<Map<String, Value>, Problem>
 where
     AnyTx: Listed<R::Noun>,
 {
-    let options = QueryOptions { select: expand.select.clone(), ..QueryOptions::default() };
-    check_names::<R>(&options, call.viewer.version)?;
-    let mut filter = scope::<R>(At::In(workload), Some(parent), call);
-    if let Some(text) = &expand.filter {
-        let expression = holdfast_graph_model::odata::Expression::parse(text)?;
-        let asked = typed(expression, &|name| R::field(name, &call.caller))?;
-        filter = Some(match filter {
-            Some(scope) => scope.and(asked),
-            None => asked,
-        });
+    let options = &expand.options;
+    check_names::<R>(options, call.viewer.version)?;
+    let words = Words::<R>::of(&call.caller);
+    let scope = scope::<R>(At::In(workload), Some(parent), call);
+    let query = expanded_query(options, &asked_of::<R>(scope, &words))?;
+    let (mut rows, mut body) = (Vec::new(), Map::new());
+    if options.count {
+        let filter = query.filter.as_ref();
+        let count = Listed::<R::Noun>::count(tx, call.caller.tenant, filter).await?;
+        body.insert(format!("{}@odata.count", expand.property), json!(count));
     }
-    let query = ListQuery::first(R::DEFAULT_PAGE, filter);
-    let page = Listed::<R::Noun>::list(tx, call.caller.tenant, &query).await?;
-    let mut rows = Vec::new();
+    let mut page = Page { rows: Vec::new(), next: None };
+    if query.limit > 0 {
+        page = Listed::<R::Noun>::list(tx, call.caller.tenant, &query).await?;
+    }
+    if let Some(next) = &page.next {
+        let url = call.url(&context::<R>(At::In(workload), Some(parent)));
+        let link = listing::next_link(&url, &expand.query, next);
+        body.insert(format!("{}@odata.nextLink", expand.property), json!(link));
+    }
     for noun in &page.rows {
-        let mut row = R::shown(noun, tx, call, &options).await?;
+        let mut row = R::shown(noun, tx, call, options).await?;
         if let Some(names) = &options.select {
-            select_with_expanded(&mut row, names, &[]);
+            select_with_expanded(&mut row, names, &options.expand);
         }
         rows.push(Value::Object(row));
     }
-    Ok(Value::Array(rows))
+    body.insert(expand.property.clone(), Value::Array(rows));
+    Ok(body)
 }
 
 /// Refuses names in `$select` and `$expand` that the type does not have.
@@ -364,6 +441,10 @@ pub(crate) fn check_names_of(
     for expand in &options.expand {
         if !expandable.contains(&expand.property.as_str()) {
             return Err(unknown_property("$expand", &expand.property));
+        }
+        if is_single(base, &expand.property) {
+            // Its $filter narrows the list itself, see `narrowing`.
+            allow_inside(expand, &["$select", "$filter"])?;
         }
     }
     Ok(())

@@ -32,7 +32,10 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | a granular artifact without `destinationType` goes to a new folder | nothing that is there may be touched without a wish |
 | `@holdfast.keepItemPermissions` in a new granular restore session | an extension: restored items keep the permissions that they had |
 | `entraProtectionPolicies` is always empty | nothing describes such policies |
-| `$metadata`, `$batch`, `odata.metadata=full` are not served | not built yet |
+| `$filter` knows no arithmetic and no functions but `startswith`, `endswith`, `contains` and `isof`; `any` and `all` ask the units of policies and the artifacts of restore sessions | the real service says nothing about what it takes; what is refused is named |
+| `$search` finds words in the names of policies, and of units for users | the metadata offers it, no page describes it |
+| `$batch` reaches the backup API only; its parts are carried out one after another | other paths of Microsoft Graph are not ours: their parts are 404 |
+| `$metadata` of beta is put together from the generated clients | `spec/api.md` says what is assumed in it |
 
 ## Operations
 

@@ -16,9 +16,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::App;
-use crate::address::{self, Address, Root};
-use crate::answer::{self, Answer, AnswerBody};
+use crate::address::{self, Address, Root, Special};
+use crate::answer::{Answer, AnswerBody};
+use crate::batch;
 use crate::call::Call;
+use crate::control_information::Format;
+use crate::documents;
 use crate::problem::{Problem, RequestIds};
 use crate::routes::{self, Handler};
 
@@ -36,10 +39,15 @@ pub struct OperationId(pub &'static str);
 /// Answers one request; every outcome is a response.
 pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
     let ids = request_ids(&app, request.headers());
-    let look = Look::of(request.headers());
+    let look = Look::of(request.headers(), request.uri().query().unwrap_or_default());
     let method = request.method().clone();
     let mut operation = None;
-    let mut response = match carry_out(&app, request, &look, &ids, &mut operation).await {
+    let outcome = match Special::of(request.uri().path()) {
+        Some(Special::Batch(version)) => batch::answer_batch(&app, version, request, &ids).await,
+        Some(document) => documents::answer_document(document, &request),
+        None => carry_out(&app, request, &look, &ids, &mut operation).await,
+    };
+    let mut response = match outcome {
         Ok(answer) => respond(answer, &look),
         Err(problem) => {
             log(&problem, &method, &ids);
@@ -64,23 +72,23 @@ pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
 /// How the client wants its answer to look.
 struct Look {
     members: Members,
-    annotations: bool,
+    format: Format,
 }
 
 impl Look {
-    fn of(headers: &HeaderMap) -> Self {
-        let tokens = |name: &str| -> Vec<String> {
-            headers
-                .get_all(name)
-                .iter()
-                .filter_map(|value| value.to_str().ok())
-                .flat_map(|value| value.split([',', ';']))
-                .map(|token| token.trim().to_ascii_lowercase())
-                .collect()
-        };
-        let all = tokens("prefer").iter().any(|token| token == PREFER_MEMBERS);
-        let bare = tokens("accept").iter().any(|token| token == "odata.metadata=none");
-        Self { members: if all { Members::All } else { Members::Known }, annotations: !bare }
+    fn of(headers: &HeaderMap, query: &str) -> Self {
+        let all = headers
+            .get_all("prefer")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split([',', ';']))
+            .any(|token| token.trim().eq_ignore_ascii_case(PREFER_MEMBERS));
+        // A query that cannot be read is refused later.
+        let format = query_options(query).ok().and_then(|options| options.format);
+        Self {
+            members: if all { Members::All } else { Members::Known },
+            format: Format::of(headers, format.as_deref()),
+        }
     }
 }
 
@@ -121,7 +129,11 @@ async fn carry_out(
         content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
         body: read_body(&parts.method, body).await?,
     };
-    run(found.handler, call).await
+    let mut answer = run(found.handler, call).await?;
+    if let AnswerBody::Json(body) = &mut answer.body {
+        look.format.apply(body, found.operation.response_type.as_deref(), version);
+    }
+    Ok(answer)
 }
 
 async fn run(handler: Handler, call: Call) -> Result<Answer, Problem> {
@@ -134,7 +146,7 @@ async fn run(handler: Handler, call: Call) -> Result<Answer, Problem> {
     handler(call).await
 }
 
-async fn read_body(method: &Method, body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn read_body(method: &Method, body: Body) -> Result<Bytes, Problem> {
     if *method == Method::GET {
         return Ok(Bytes::new());
     }
@@ -167,14 +179,10 @@ fn respond(answer: Answer, look: &Look) -> Response<Body> {
     let (content_type, body) = match answer.body {
         AnswerBody::Nothing => (None, Body::empty()),
         AnswerBody::Text(text) => (Some("text/plain"), Body::from(text)),
+        AnswerBody::Document(content_type, text) => (Some(content_type), Body::from(text)),
         AnswerBody::Json(object) => {
-            let mut value = Value::Object(object);
-            if look.annotations {
-                (Some("application/json;odata.metadata=minimal"), Body::from(value.to_string()))
-            } else {
-                answer::strip_annotations(&mut value);
-                (Some("application/json;odata.metadata=none"), Body::from(value.to_string()))
-            }
+            let text = Value::Object(object).to_string();
+            (Some(look.format.content_type()), Body::from(text))
         }
     };
     let mut response = Response::new(body);

@@ -12,6 +12,7 @@ mod activity_logs;
 mod address;
 mod answer;
 mod artifacts;
+mod batch;
 mod browse_sessions;
 mod bulk_jobs;
 mod call;
@@ -23,15 +24,23 @@ mod collection;
 mod compatibility_tests;
 #[cfg(test)]
 mod contract_tests;
+mod control_information;
 mod dispatch;
+mod documents;
 mod entra;
 mod exclusions;
 mod extract;
+mod filter;
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod harness;
 mod holdfast;
 mod listing;
 mod notifications;
+#[cfg(test)]
+mod odata_tests;
+mod openapi;
 mod policies;
 mod problem;
 mod render;

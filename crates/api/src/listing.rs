@@ -6,18 +6,15 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use holdfast_domain::Timestamp;
-use holdfast_graph_model::ErrorCode;
-use holdfast_graph_model::odata::{
-    ComparisonOperator, Expand, Expression, Literal, QueryOptions, TextFunction,
-};
-use holdfast_store::query::{
-    Column, Comparison, Cursor, Direction, Filter, ListQuery, TextMatch, Value as StoredValue,
-};
+use holdfast_graph_model::odata::{Expand, Expression, QueryOptions, Search};
+use holdfast_graph_model::{ErrorCode, Evolvable};
+use holdfast_store::query::{Column, Cursor, Direction, Filter, ListQuery, Value as StoredValue};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, AnswerBody, select};
 use crate::call::Call;
 use crate::dispatch::query_options;
+use crate::filter::{Vocabulary, searched, typed};
 use crate::problem::Problem;
 
 /// A property that a collection may be filtered and sorted by.
@@ -35,13 +32,27 @@ pub(crate) enum FieldKind {
     Time,
     /// An enum: the true names of its members, newer ones included.
     Member(fn(&str) -> bool),
+    /// An enum of flags, stored in its own order: the text in that order, or `None` when it names no flags.
+    Flags(fn(&str) -> Option<String>),
+}
+
+/// For [`FieldKind::Flags`].
+pub(crate) fn flags<E: Evolvable>(text: &str) -> Option<String> {
+    let asked: Vec<&str> = text.split(',').map(str::trim).collect();
+    if asked.iter().any(|flag| E::from_name(flag).is_none()) {
+        return None;
+    }
+    let members = E::MEMBERS.iter().map(|(_, name, _)| *name);
+    Some(members.filter(|name| asked.contains(name)).collect::<Vec<_>>().join(","))
 }
 
 /// What a collection offers.
 pub(crate) struct Collection<'a, C> {
     /// Always applied.
     pub(crate) scope: Option<Filter<C>>,
-    pub(crate) field: &'a (dyn Fn(&str) -> Option<Field<C>> + Sync),
+    pub(crate) vocabulary: &'a dyn Vocabulary<C>,
+    /// Where `$search` looks; nowhere: it is refused.
+    pub(crate) searchable: &'a [C],
     pub(crate) default_page: u32,
 }
 
@@ -74,22 +85,8 @@ impl<C: Column> Listing<C> {
                 (query, options, Some(cursor))
             }
         };
-        let mut filter = collection.scope.clone();
-        if let Some(text) = &options.filter {
-            let asked = typed(Expression::parse(text)?, collection.field)?;
-            filter = Some(match filter {
-                Some(scope) => scope.and(asked),
-                None => asked,
-            });
-        }
-        let mut order = Vec::new();
-        for item in &options.order_by {
-            let field = (collection.field)(&item.property)
-                .ok_or_else(|| unknown_property("$orderby", &item.property))?;
-            let direction =
-                if item.descending { Direction::Descending } else { Direction::Ascending };
-            order.push((field.column, direction));
-        }
+        let filter = asked(&options, collection)?;
+        let order = order(&options, collection)?;
         // The collection's own order has one column; the id is always the last.
         let by_id = order.iter().any(|(column, _)| *column == C::ID);
         let positions = order.len().max(1) + usize::from(!by_id);
@@ -97,7 +94,8 @@ impl<C: Column> Listing<C> {
             return Err(Problem::new(ErrorCode::BadRequest, "The $skiptoken is not valid."));
         }
         let limit = options.top.unwrap_or(collection.default_page);
-        let query = ListQuery { filter: filter.clone(), order, after, limit };
+        let skip = options.skip.unwrap_or(0);
+        let query = ListQuery { filter: filter.clone(), order, after, skip, limit };
         Ok(Self { filter, query, options, first_query })
     }
 
@@ -121,8 +119,8 @@ impl<C: Column> Listing<C> {
             body.insert("@odata.count".to_owned(), json!(count));
         }
         if let Some(next) = next {
-            let token = write_token(&self.first_query, next);
-            let link = format!("{}{}?$skiptoken={token}", call.origin, call.path);
+            let url = format!("{}{}", call.origin, call.path);
+            let link = next_link(&url, &self.first_query, next);
             body.insert("@odata.nextLink".to_owned(), json!(link));
         }
         let rows = rows.into_iter().map(|mut row| {
@@ -150,19 +148,69 @@ pub(crate) fn select_with_expanded(
     select(row, &kept);
 }
 
-/// The filter of a `$count` segment, which takes no option but `$filter`.
+/// The filter of a `$count` segment, which takes no options but these.
 pub(crate) fn count_filter<C: Column>(
     call: &Call,
-    scope: Option<Filter<C>>,
-    field: &(dyn Fn(&str) -> Option<Field<C>> + Sync),
+    collection: &Collection<'_, C>,
 ) -> Result<Option<Filter<C>>, Problem> {
-    call.allow_options(&["$filter"])?;
-    let Some(text) = &call.options.filter else { return Ok(scope) };
-    let asked = typed(Expression::parse(text)?, field)?;
-    Ok(Some(match scope {
-        Some(scope) => scope.and(asked),
-        None => asked,
-    }))
+    call.allow_options(&["$filter", "$search"])?;
+    asked(&call.options, collection)
+}
+
+/// The query of an `$expand`ed collection: its first page.
+pub(crate) fn expanded_query<C: Column>(
+    options: &QueryOptions,
+    collection: &Collection<'_, C>,
+) -> Result<ListQuery<C>, Problem> {
+    Ok(ListQuery {
+        filter: asked(options, collection)?,
+        order: order(options, collection)?,
+        after: None,
+        skip: options.skip.unwrap_or(0),
+        limit: options.top.unwrap_or(collection.default_page),
+    })
+}
+
+/// The scope, `$filter` and `$search` together.
+fn asked<C: Column>(
+    options: &QueryOptions,
+    collection: &Collection<'_, C>,
+) -> Result<Option<Filter<C>>, Problem> {
+    let filter = match &options.filter {
+        Some(text) => Some(typed(Expression::parse(text)?, collection.vocabulary)?),
+        None => None,
+    };
+    let search = match &options.search {
+        Some(_) if collection.searchable.is_empty() => {
+            return Err(Problem::at(
+                ErrorCode::BadRequest,
+                "$search",
+                "The query option $search is not supported here.",
+            ));
+        }
+        Some(text) => Some(searched(Search::parse(text)?, collection.searchable)),
+        None => None,
+    };
+    Ok([collection.scope.clone(), filter, search].into_iter().flatten().reduce(Filter::and))
+}
+
+fn order<C: Column>(
+    options: &QueryOptions,
+    collection: &Collection<'_, C>,
+) -> Result<Vec<(C, Direction)>, Problem> {
+    let mut order: Vec<(C, Direction)> = Vec::new();
+    for item in &options.order_by {
+        let field = collection
+            .vocabulary
+            .field(&item.property)
+            .ok_or_else(|| unknown_property("$orderby", &item.property))?;
+        let direction = if item.descending { Direction::Descending } else { Direction::Ascending };
+        // Two names of one column: the second decides nothing.
+        if !order.iter().any(|(column, _)| *column == field.column) {
+            order.push((field.column, direction));
+        }
+    }
+    Ok(order)
 }
 
 pub(crate) fn unknown_property(option: &str, name: &str) -> Problem {
@@ -173,88 +221,9 @@ pub(crate) fn unknown_property(option: &str, name: &str) -> Problem {
     )
 }
 
-/// Resolves names to columns and checks literals against their types.
-pub(crate) fn typed<C: Column>(
-    expression: Expression,
-    field: &(dyn Fn(&str) -> Option<Field<C>> + Sync),
-) -> Result<Filter<C>, Problem> {
-    let resolve = |name: &str| field(name).ok_or_else(|| unknown_property("$filter", name));
-    Ok(match expression {
-        Expression::Compare(name, operator, literal) => {
-            let found = resolve(&name)?;
-            let operator = comparison(operator);
-            let ordered = !matches!(operator, Comparison::Equal | Comparison::NotEqual);
-            if ordered && matches!(found.kind, FieldKind::Member(_)) {
-                return Err(refused(&name, "can only be compared with eq, ne and in"));
-            }
-            Filter::Compare(found.column, operator, value(&name, found.kind, literal)?)
-        }
-        Expression::In(name, literals) => {
-            let found = resolve(&name)?;
-            let values = literals.into_iter().map(|literal| value(&name, found.kind, literal));
-            Filter::In(found.column, values.collect::<Result<_, _>>()?)
-        }
-        Expression::Text(function, name, text) => {
-            let found = resolve(&name)?;
-            if !matches!(found.kind, FieldKind::Text) {
-                return Err(refused(&name, "is no text to search in"));
-            }
-            let function = match function {
-                TextFunction::StartsWith => TextMatch::StartsWith,
-                TextFunction::EndsWith => TextMatch::EndsWith,
-                TextFunction::Contains => TextMatch::Contains,
-            };
-            Filter::Text(found.column, function, text)
-        }
-        Expression::And(left, right) => {
-            Filter::And(Box::new(typed(*left, field)?), Box::new(typed(*right, field)?))
-        }
-        Expression::Or(left, right) => {
-            Filter::Or(Box::new(typed(*left, field)?), Box::new(typed(*right, field)?))
-        }
-        Expression::Not(inner) => Filter::Not(Box::new(typed(*inner, field)?)),
-    })
-}
-
-fn comparison(operator: ComparisonOperator) -> Comparison {
-    match operator {
-        ComparisonOperator::Equal => Comparison::Equal,
-        ComparisonOperator::NotEqual => Comparison::NotEqual,
-        ComparisonOperator::Less => Comparison::Less,
-        ComparisonOperator::LessOrEqual => Comparison::LessOrEqual,
-        ComparisonOperator::Greater => Comparison::Greater,
-        ComparisonOperator::GreaterOrEqual => Comparison::GreaterOrEqual,
-    }
-}
-
-fn value(name: &str, kind: FieldKind, literal: Literal) -> Result<StoredValue, Problem> {
-    match (kind, literal) {
-        (_, Literal::Null) => Ok(StoredValue::Null),
-        (FieldKind::Text, Literal::Text(text)) => Ok(StoredValue::Text(text)),
-        (FieldKind::Id, Literal::Text(text)) if text.is_empty() => Ok(StoredValue::Null),
-        (FieldKind::Id, Literal::Text(text)) => Ok(StoredValue::Text(text.to_ascii_lowercase())),
-        (FieldKind::Time, Literal::Time(time)) => Ok(StoredValue::Time(time)),
-        // Some clients quote times.
-        (FieldKind::Time, Literal::Text(text)) => text
-            .parse()
-            .map(StoredValue::Time)
-            .map_err(|_| refused(name, "must be compared with a date and time")),
-        (FieldKind::Member(is_member), Literal::Text(text)) => {
-            if is_member(&text) {
-                Ok(StoredValue::Text(text))
-            } else {
-                Err(refused(name, &format!("has no member '{text}'")))
-            }
-        }
-        (FieldKind::Time, _) => Err(refused(name, "must be compared with a date and time")),
-        (FieldKind::Text | FieldKind::Id | FieldKind::Member(_), _) => {
-            Err(refused(name, "must be compared with a quoted text"))
-        }
-    }
-}
-
-fn refused(name: &str, why: &str) -> Problem {
-    Problem::at(ErrorCode::BadRequest, "$filter", format!("$filter: '{name}' {why}."))
+/// A link to the page after `next` of the query that began with `first_query`.
+pub(crate) fn next_link(url: &str, first_query: &str, next: &Cursor) -> String {
+    format!("{url}?$skiptoken={}", write_token(first_query, next))
 }
 
 fn write_token(first_query: &str, cursor: &Cursor) -> String {

@@ -24,6 +24,8 @@ pub const PAGE_MAX: u32 = 999;
 pub const BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Comparisons in one `$filter`; more is 400 `FilterLengthExceeded`.
 pub const FILTER_TERMS: usize = 100;
+/// Requests in one `$batch`.
+pub const BATCH_REQUESTS: usize = 20;
 
 /// Time between two backups of a unit, unless configured.
 pub const BACKUP_INTERVAL: Duration = Duration::from_secs(10 * 60);

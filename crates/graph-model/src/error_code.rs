@@ -86,6 +86,8 @@ error_codes! {
     DynamicRuleDeletionNotAllowed = 422 "InvalidProtectionRuleStatusForDynamicRuleDeletion",
     DynamicRuleDeleteAndUnprotectNotAllowed = 422
         "InvalidProtectionRuleStatusForDynamicRuleDeleteAndUnprotectAll",
+    /// Ours: a part of a batch that depends on one that failed; the status is Graph's.
+    FailedDependency = 424 "FailedDependency",
     InternalServerError = 500 "InternalServerError",
     TooManyActiveRestoreSessions = 500 "TooManyActiveRestoreSessions",
     /// Ours: an operation of Graph's that is not served yet.
@@ -98,7 +100,8 @@ mod tests {
     use super::*;
 
     /// Codes that `spec/errors.json` does not list as answers to a request, each explained at its variant.
-    const OURS: [ErrorCode; 3] = [
+    const OURS: [ErrorCode; 4] = [
+        ErrorCode::FailedDependency,
         ErrorCode::ProtectionUnitNotFound,
         ErrorCode::RequestEntityTooLarge,
         ErrorCode::NotImplemented,

@@ -12,8 +12,17 @@ mod types;
 
 pub use error_code::ErrorCode;
 pub use evolvable::{Evolvable, Members, Rendered, Viewer};
-pub use operation::{Operation, Operations, operations};
+pub use operation::{BodyField, KnownError, Operation, Operations, Permissions, operations};
 pub use types::{MemberInfo, PropertyInfo, TypeInfo, Types, types};
+
+/// The metadata document of a version, XML (`spec/*.csdl`).
+#[must_use]
+pub const fn metadata_document(version: Version) -> &'static str {
+    match version {
+        Version::V1 => include_str!("../../../spec/backuprestore-v1.0.csdl"),
+        Version::Beta => include_str!("../../../spec/backuprestore-beta.reconstructed.csdl"),
+    }
+}
 
 /// Which of the two versions of the API a request names. They share all stored objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

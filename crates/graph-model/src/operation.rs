@@ -9,6 +9,7 @@ use crate::Version;
 
 /// One operation as the contract describes it.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Operation {
     pub id: String,
     pub method: String,
@@ -17,7 +18,37 @@ pub struct Operation {
     versions: Vec<String>,
     /// `documented`, `metadata-only` or `permissions-only`.
     pub tier: String,
+    pub summary: String,
     pub permissions: Permissions,
+    /// Of the body, where it is an object of a type.
+    pub request_type: Option<String>,
+    pub request_body_fields: Vec<BodyField>,
+    /// Statuses of success.
+    pub response_status: Vec<u16>,
+    /// Such as `microsoft.graph.serviceStatus`; `None`: no body.
+    pub response_type: Option<String>,
+    pub known_errors: Vec<KnownError>,
+}
+
+/// A property of a request's body.
+#[derive(Debug, Deserialize)]
+pub struct BodyField {
+    pub name: String,
+    /// As the pages write it: `Edm.String`, `siteProtectionUnit`, `Collection(…)`, `collection`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// `None` where only the metadata is known.
+    pub required: Option<bool>,
+    pub notes: String,
+}
+
+/// An error that the contract lists for an operation.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownError {
+    pub http_status: u16,
+    /// `request`: the answer is an error. `item` and `property`: part of an answer of success.
+    pub level: String,
 }
 
 /// Any one of a list suffices; an empty list means that callers of that kind are refused.

@@ -15,6 +15,7 @@ pub struct TypeInfo {
     /// `entity`, `complex` or `enum`.
     pub kind: String,
     pub base_type: Option<String>,
+    versions: Vec<String>,
     #[serde(default)]
     pub properties: Vec<PropertyInfo>,
     /// Of an enum, in Graph's order.
@@ -42,6 +43,13 @@ pub struct PropertyInfo {
 pub struct MemberInfo {
     pub name: String,
     versions: Vec<String>,
+}
+
+impl TypeInfo {
+    #[must_use]
+    pub fn is_in(&self, version: Version) -> bool {
+        self.versions.iter().any(|name| name == version.name())
+    }
 }
 
 impl PropertyInfo {
@@ -94,6 +102,26 @@ impl Types {
             next = info.base_type.as_deref().and_then(|base| self.get(base));
         }
         None
+    }
+
+    /// All properties that the type has or inherits in `version`, its own first.
+    pub fn properties<'a>(
+        &'a self,
+        type_name: &str,
+        version: Version,
+    ) -> impl Iterator<Item = &'a PropertyInfo> {
+        let base = |info: &&TypeInfo| info.base_type.as_deref().and_then(|base| self.get(base));
+        std::iter::successors(self.get(type_name), base)
+            .flat_map(|info| &info.properties)
+            .filter(move |property| property.is_in(version))
+    }
+
+    /// Does the type have or inherit a property of that name, in either version?
+    #[must_use]
+    pub fn has_property(&self, type_name: &str, property: &str) -> bool {
+        [Version::V1, Version::Beta]
+            .into_iter()
+            .any(|version| self.property(type_name, property, version).is_some())
     }
 
     /// The types that are or derive from `base`.

@@ -13,6 +13,8 @@ mod keys;
 mod notifications;
 mod policies;
 mod query;
+#[cfg(test)]
+mod query_properties;
 mod restore_points;
 mod restore_sessions;
 mod rows;

@@ -4,7 +4,7 @@ use holdfast_domain::{TenantId, Timestamp};
 use holdfast_store::StoreError;
 use holdfast_store::query::{
     ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, Column, Comparison, Cursor,
-    Direction, ExclusionColumn, Filter, ListQuery, Page, PolicyColumn, RestorePointColumn,
+    Direction, ExclusionColumn, Filter, ListQuery, Page, Part, PolicyColumn, RestorePointColumn,
     RestoreSessionColumn, RuleColumn, ServiceAppColumn, TextMatch, UnitColumn, Value,
 };
 use rusqlite::types::Value as SqlValue;
@@ -130,7 +130,7 @@ pub(crate) fn list<C: SqlColumn, T>(
         })
         .collect();
     let text = format!(
-        "SELECT t.*, {} FROM {} WHERE {} ORDER BY {} LIMIT {}",
+        "SELECT t.*, {} FROM {} WHERE {} ORDER BY {} LIMIT {} OFFSET {}",
         keys.iter()
             .enumerate()
             .map(|(index, key)| format!("{key} AS order_{index}"))
@@ -140,6 +140,7 @@ pub(crate) fn list<C: SqlColumn, T>(
         statement.text,
         sorted.join(", "),
         u64::from(query.limit) + 1,
+        if query.after.is_none() { query.skip } else { 0 },
     );
     let mut prepared = tx.sql().prepare_cached(&text).map_err(failed)?;
     let mut found = prepared.query(rusqlite::params_from_iter(statement.values)).map_err(failed)?;
@@ -225,18 +226,25 @@ impl Statement {
                     TextMatch::StartsWith => {
                         self.push(&format!("instr(fold({column}), ?) = 1"), folded)
                     }
+                    TextMatch::EndsWith if text.is_empty() => {
+                        self.text.push_str(&format!("{column} IS NOT NULL"));
+                    }
                     TextMatch::EndsWith => {
-                        let characters =
-                            i64::try_from(text.to_lowercase().chars().count()).unwrap_or(i64::MAX);
-                        self.push(&format!("length({column}) >= ?"), SqlValue::Integer(characters));
-                        self.push(
-                            &format!(" AND substr(fold({column}), length(fold({column})) - ? + 1)"),
-                            SqlValue::Integer(characters),
-                        );
-                        self.push(" = ?", folded);
+                        let characters = text.to_lowercase().chars().count();
+                        self.push(&format!("substr(fold({column}), -{characters}) = ?"), folded);
                     }
                 }
             }
+            Filter::Has(column, flags) => {
+                self.text.push('1');
+                for flag in flags {
+                    let listed =
+                        format!(" AND instr(',' || {} || ',', ?) > 0", column.expression());
+                    self.push(&listed, SqlValue::Text(format!(",{flag},")));
+                }
+            }
+            Filter::Any(Part::UnitsOfPolicy(filter)) => self.push_part("t.policy", filter),
+            Filter::Any(Part::ArtifactsOfSession(filter)) => self.push_part("t.session", filter),
             Filter::And(left, right) => {
                 self.push_filter(left);
                 self.text.push_str(" AND ");
@@ -254,6 +262,15 @@ impl Statement {
                 self.text.push_str(", 0)");
             }
         }
+        self.text.push(')');
+    }
+
+    /// The row's id is among the `owner`s of what `filter` lets through. Inside, `t` is the part and no longer the row.
+    fn push_part<C: SqlColumn>(&mut self, owner: &str, filter: &Filter<C>) {
+        let tenant = self.values[0].clone();
+        self.push(&format!("t.id IN (SELECT {owner} FROM {} WHERE t.tenant = ?", C::FROM), tenant);
+        self.text.push_str(" AND ");
+        self.push_filter(filter);
         self.text.push(')');
     }
 

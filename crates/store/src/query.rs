@@ -16,6 +16,8 @@ pub struct ListQuery<C> {
     pub order: Vec<(C, Direction)>,
     /// Continue after this position, which an earlier page of the same query gave.
     pub after: Option<Cursor>,
+    /// Rows to leave out first. Only for first pages: those after a position begin there.
+    pub skip: u32,
     pub limit: u32,
 }
 
@@ -23,7 +25,7 @@ impl<C> ListQuery<C> {
     /// The first `limit` rows that `filter` lets through, in the collection's own order.
     #[must_use]
     pub fn first(limit: u32, filter: Option<Filter<C>>) -> Self {
-        Self { filter, order: Vec::new(), after: None, limit }
+        Self { filter, order: Vec::new(), after: None, skip: 0, limit }
     }
 }
 
@@ -50,6 +52,10 @@ pub enum Filter<C> {
     In(C, Vec<Value>),
     /// Text functions compare without regard to case.
     Text(C, TextMatch, String),
+    /// All these flags are among those that the column lists, separated by commas.
+    Has(C, Vec<String>),
+    /// Something that belongs to the row.
+    Any(Part),
     And(Box<Filter<C>>, Box<Filter<C>>),
     Or(Box<Filter<C>>, Box<Filter<C>>),
     Not(Box<Filter<C>>),
@@ -61,10 +67,27 @@ impl<C> Filter<C> {
         Self::Compare(column, Comparison::Equal, value.into())
     }
 
+    /// Lets every row through, or none.
+    #[must_use]
+    pub fn constant(every: bool) -> Self
+    where
+        C: Column,
+    {
+        let none = Self::In(C::ID, Vec::new());
+        if every { Self::Not(Box::new(none)) } else { none }
+    }
+
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::And(Box::new(self), Box::new(other))
     }
+}
+
+/// What belongs to a row, and what is asked of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    UnitsOfPolicy(Box<Filter<UnitColumn>>),
+    ArtifactsOfSession(Box<Filter<ArtifactColumn>>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod auto_clock;
 mod clock;
 mod faults;
 mod faulty_store;
+pub mod fuzz;
 mod power_store;
 
 pub use auto_clock::AutoClock;

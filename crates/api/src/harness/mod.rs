@@ -148,7 +148,7 @@ impl Harness {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Reply {
-        let rooted = ["/v1.0", "/beta", "/holdfast", "/elsewhere"];
+        let rooted = ["/v1.0", "/V1.0", "/beta", "/holdfast", "/elsewhere", "/openapi.json"];
         let path = if rooted.iter().any(|root| path.starts_with(root)) {
             path.to_owned()
         } else {

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use holdfast_domain::limits::POLICY_NAME_CHARACTERS;
 use holdfast_domain::{ProtectionMode, ProtectionPolicy, ProtectionUnit, RetentionDays, Workload};
 use holdfast_graph_model::evolvable::ProtectionPolicyStatus;
-use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Evolvable};
-use holdfast_store::query::{Filter, PolicyColumn, UnitColumn};
+use holdfast_store::query::{Filter, Part, PolicyColumn, UnitColumn};
 use holdfast_store::{AnyTx, Listed, Versioned};
 use serde_json::{Map, Value, json};
 
@@ -23,9 +23,10 @@ pub(crate) use update::{not_removed, read_removal};
 use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
 use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource, expanded};
+use crate::collection::{self, At, PlaceColumns, Resource, Words, expanded};
 use crate::exclusions::Exclusions;
 use crate::extract::JsonObject;
+use crate::filter::typed;
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -103,6 +104,24 @@ impl Resource for Policies {
         (Some(policy.workload), None)
     }
 
+    fn searchable(_caller: &Caller) -> &'static [PolicyColumn] {
+        &[PolicyColumn::DisplayName]
+    }
+
+    fn any(
+        property: &str,
+        holds: Option<Expression>,
+        caller: &Caller,
+    ) -> Result<Option<Filter<PolicyColumn>>, Problem> {
+        let is_it = |workload: &Workload| Units::segment(At::Of(*workload)) == property;
+        let Some(workload) = Workload::ALL.into_iter().find(is_it) else { return Ok(None) };
+        let mut units = Filter::equal(UnitColumn::Workload, workload.name());
+        if let Some(holds) = holds {
+            units = units.and(typed(holds, &Words::<Units>::of(caller))?);
+        }
+        Ok(Some(Filter::Any(Part::UnitsOfPolicy(Box::new(units)))))
+    }
+
     async fn shown(
         policy: &ProtectionPolicy,
         tx: &mut AnyTx,
@@ -134,7 +153,7 @@ impl Resource for Policies {
                 // A collection of another type's: this policy has none.
                 continue;
             };
-            body.insert(name.to_owned(), parts);
+            body.extend(parts);
         }
         Ok(body)
     }

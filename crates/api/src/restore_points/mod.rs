@@ -71,13 +71,12 @@ impl Resource for RestorePoints {
     ) -> Result<Map<String, Value>, Problem> {
         let mut body = render::restore_point(point, call.viewer);
         let Some(expand) = options.expand.first() else { return Ok(body) };
-        let inner = QueryOptions { select: expand.select.clone(), ..QueryOptions::default() };
-        check_names::<Units>(&inner, call.viewer.version)?;
+        check_names::<Units>(&expand.options, call.viewer.version)?;
         let unit = match unit_of(tx, point).await? {
             None => Value::Null,
             Some(unit) => {
                 let mut unit = render::unit(&unit, call);
-                if let Some(names) = &expand.select {
+                if let Some(names) = &expand.options.select {
                     select(&mut unit, names);
                 }
                 Value::Object(unit)

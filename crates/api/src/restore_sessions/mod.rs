@@ -10,16 +10,17 @@ pub(crate) mod update;
 use async_trait::async_trait;
 use holdfast_domain::{RestoreSession, Workload};
 use holdfast_graph_model::evolvable::{RestoreJobType, RestoreSessionStatus};
-use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Evolvable};
-use holdfast_store::query::RestoreSessionColumn;
+use holdfast_store::query::{ArtifactColumn, Filter, Part, RestoreSessionColumn};
 use holdfast_store::{AnyTx, Versioned};
 use serde_json::{Map, Value};
 
 use crate::artifacts::{GranularArtifacts, WholeArtifacts};
 use crate::call::Call;
 use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource, expanded};
+use crate::collection::{self, At, PlaceColumns, Resource, Words, expanded};
+use crate::filter::typed;
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -79,6 +80,21 @@ impl Resource for Sessions {
         (Some(session.workload), None)
     }
 
+    fn any(
+        property: &str,
+        holds: Option<Expression>,
+        caller: &Caller,
+    ) -> Result<Option<Filter<RestoreSessionColumn>>, Problem> {
+        let is_it = |workload: &Workload| WholeArtifacts::segment(At::Of(*workload)) == property;
+        let Some(workload) = Workload::ALL.into_iter().find(is_it) else { return Ok(None) };
+        let mut artifacts = Filter::equal(ArtifactColumn::Part, "whole");
+        if let Some(holds) = holds {
+            artifacts = artifacts.and(typed(holds, &Words::<WholeArtifacts>::of(caller))?);
+        }
+        let of_workload = Filter::equal(RestoreSessionColumn::Workload, workload.name());
+        Ok(Some(of_workload.and(Filter::Any(Part::ArtifactsOfSession(Box::new(artifacts))))))
+    }
+
     async fn shown(
         session: &RestoreSession,
         tx: &mut AnyTx,
@@ -101,7 +117,7 @@ impl Resource for Sessions {
                 // A collection of another type's: this session has none.
                 continue;
             };
-            body.insert(name.to_owned(), parts);
+            body.extend(parts);
         }
         Ok(body)
     }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::call::Call;
 use crate::caller::{Caller, CallerKind};
 use crate::collection::{At, Parent, PlaceColumns, Resource};
-use crate::listing::{Field, FieldKind};
+use crate::listing::{Field, FieldKind, flags};
 use crate::problem::Problem;
 use crate::render;
 use crate::workload::Wording;
@@ -52,17 +52,22 @@ impl Resource for Units {
                 UnitColumn::Status,
                 FieldKind::Member(|text| ProtectionUnitStatus::from_name(text).is_some()),
             ),
-            "protectionSources" => (
-                UnitColumn::Sources,
-                FieldKind::Member(|text| {
-                    text.split(',').all(|flag| ProtectionSource::from_name(flag).is_some())
-                }),
-            ),
+            "protectionSources" => {
+                (UnitColumn::Sources, FieldKind::Flags(flags::<ProtectionSource>))
+            }
             "createdDateTime" => (UnitColumn::CreatedDateTime, FieldKind::Time),
             "lastModifiedDateTime" => (UnitColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
         Some(Field { column, kind })
+    }
+
+    /// Names are searched only for those who may read them.
+    fn searchable(caller: &Caller) -> &'static [UnitColumn] {
+        match caller.kind {
+            CallerKind::Delegated => &[UnitColumn::Name, UnitColumn::WebUrl],
+            CallerKind::Application => &[],
+        }
     }
 
     fn place(unit: &ProtectionUnit) -> (Option<Workload>, Option<String>) {

@@ -1,13 +1,21 @@
 //! OData's query language as far as this API speaks it: [`QueryOptions`] from a query string, [`Expression`] from a
-//! `$filter`. Untyped: names are resolved to columns by whoever knows the collection.
+//! `$filter`, [`Search`] from a `$search`. Untyped: names are resolved to columns by whoever knows the collection.
 
 mod expression;
+#[cfg(test)]
+mod fuzz;
+mod lexer;
 mod options;
+mod parser;
 #[cfg(test)]
 mod properties;
+mod search;
 
-pub use expression::{ComparisonOperator, Expression, Literal, TextFunction};
+pub use expression::{
+    ComparisonOperator, Condition, Expression, Literal, Quantifier, TextFunction,
+};
 pub use options::{Expand, Order, QueryOptions};
+pub use search::Search;
 
 /// Why a query string is refused. The texts name the option and the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,24 +2,33 @@
 
 use super::QueryError;
 
-/// OData's options of one request, read but not yet resolved.
+/// Levels of `$expand` inside `$expand`, the outermost included.
+const EXPAND_LEVELS: usize = 4;
+/// Names in all of a request's `$expand`.
+const EXPANDS: usize = 20;
+
+/// OData's options of one request or of one `$expand`, read but not yet resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueryOptions {
     pub select: Option<Vec<String>>,
     pub filter: Option<String>,
+    pub search: Option<String>,
     pub expand: Vec<Expand>,
     pub order_by: Vec<Order>,
     pub top: Option<u32>,
+    pub skip: Option<u32>,
     pub count: bool,
     pub skip_token: Option<String>,
+    pub format: Option<String>,
 }
 
 /// One item of `$expand`, with the options in its parentheses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expand {
     pub property: String,
-    pub select: Option<Vec<String>>,
-    pub filter: Option<String>,
+    pub options: QueryOptions,
+    /// The options as the query string of a request for the expanded collection alone.
+    pub query: String,
 }
 
 /// One item of `$orderby`.
@@ -39,39 +48,58 @@ impl QueryOptions {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, QueryError> {
         let mut options = Self::default();
-        let mut seen: Vec<String> = Vec::new();
+        let mut budget = EXPANDS;
         for (name, value) in pairs {
-            let lower = name.to_ascii_lowercase();
-            let bare = lower.strip_prefix('$').unwrap_or(&lower).to_owned();
-            if seen.contains(&bare) {
-                return Err(malformed(format!("The query option {name} is given twice.")));
-            }
-            match bare.as_str() {
-                "select" => options.select = Some(names(value, "$select")?),
-                "filter" => options.filter = Some(value.to_owned()),
-                "expand" => options.expand = expands(value)?,
-                "orderby" => options.order_by = orders(value)?,
-                "top" => options.top = Some(top(value)?),
-                "count" => options.count = boolean(value)?,
-                "skiptoken" => options.skip_token = Some(value.to_owned()),
-                "skip" => {
-                    return Err(malformed(
-                        "$skip is not supported: follow @odata.nextLink instead.".to_owned(),
-                    ));
-                }
-                "format" if value.starts_with("json") || value.starts_with("application/json") => {}
-                "search" | "apply" | "compute" | "format" | "deltatoken" | "levels" | "index"
-                | "schemaversion" => {
-                    return Err(malformed(format!("The query option {name} is not supported.")));
-                }
-                _ if lower.starts_with('$') => {
-                    return Err(malformed(format!("{name} is no query option.")));
-                }
-                _ => continue,
-            }
-            seen.push(bare);
+            options.take(name, value, &mut budget, 0)?;
         }
         Ok(options)
+    }
+
+    /// Reads one option. `level` is that of the `$expand` in which it stands; 0: none.
+    fn take(
+        &mut self,
+        name: &str,
+        value: &str,
+        budget: &mut usize,
+        level: usize,
+    ) -> Result<(), QueryError> {
+        let lower = name.trim().to_ascii_lowercase();
+        let bare = lower.strip_prefix('$').unwrap_or(&lower);
+        let place = if level == 0 { "" } else { " inside $expand" };
+        if let Some(option) = self.given().into_iter().find(|given| given[1..] == *bare) {
+            return Err(malformed(format!("The query option {option} is given twice{place}.")));
+        }
+        match bare {
+            "select" => self.select = Some(names(value, "$select")?),
+            "filter" => self.filter = Some(value.to_owned()),
+            "search" => self.search = Some(value.to_owned()),
+            "expand" => self.expand = expands(value, budget, level + 1)?,
+            "orderby" => self.order_by = orders(value)?,
+            "top" => self.top = Some(top(value)?),
+            "skip" => {
+                self.skip = Some(value.parse().map_err(|_| {
+                    malformed("$skip must be a number that is not negative.".to_owned())
+                })?);
+            }
+            "count" => self.count = boolean(value)?,
+            "skiptoken" if level == 0 => self.skip_token = Some(value.to_owned()),
+            "format" if level == 0 => {
+                if value != "json" && !value.starts_with("application/json") {
+                    return Err(malformed(format!(
+                        "$format: {value} is not supported; json and application/json are."
+                    )));
+                }
+                self.format = Some(value.to_owned());
+            }
+            "apply" | "compute" | "deltatoken" | "levels" | "index" | "schemaversion" => {
+                return Err(malformed(format!("The query option {name} is not supported{place}.")));
+            }
+            _ if level > 0 || lower.starts_with('$') => {
+                return Err(malformed(format!("{name} is no query option{place}.")));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The names of the options that were given, for refusing those that an operation does not take.
@@ -80,9 +108,11 @@ impl QueryOptions {
         [
             ("$select", self.select.is_some()),
             ("$filter", self.filter.is_some()),
+            ("$search", self.search.is_some()),
             ("$expand", !self.expand.is_empty()),
             ("$orderby", !self.order_by.is_empty()),
             ("$top", self.top.is_some()),
+            ("$skip", self.skip.is_some()),
             ("$count", self.count),
             ("$skiptoken", self.skip_token.is_some()),
         ]
@@ -124,7 +154,10 @@ fn names(value: &str, option: &str) -> Result<Vec<String>, QueryError> {
     Ok(names)
 }
 
-fn expands(value: &str) -> Result<Vec<Expand>, QueryError> {
+fn expands(value: &str, budget: &mut usize, level: usize) -> Result<Vec<Expand>, QueryError> {
+    if level > EXPAND_LEVELS {
+        return Err(malformed(format!("$expand has more than {EXPAND_LEVELS} levels.")));
+    }
     let mut expands: Vec<Expand> = Vec::new();
     for item in split(value, ',') {
         let item = item.trim();
@@ -143,28 +176,42 @@ fn expands(value: &str) -> Result<Vec<Expand>, QueryError> {
         if expands.iter().any(|expand| expand.property == property) {
             return Err(malformed(format!("$expand names {property} twice.")));
         }
-        let mut expand = Expand { property: property.to_owned(), select: None, filter: None };
+        *budget = budget
+            .checked_sub(1)
+            .ok_or_else(|| malformed(format!("$expand names more than {EXPANDS} properties.")))?;
+        let mut options = QueryOptions::default();
+        let mut query = Vec::new();
         for option in inner.map(|inner| split(inner, ';')).unwrap_or_default() {
             let (name, value) = option.split_once('=').ok_or_else(|| {
                 malformed(format!("'{option}' inside $expand is no query option."))
             })?;
-            match name.trim().to_ascii_lowercase().as_str() {
-                "$select" | "select" => expand.select = Some(names(value, "$select in $expand")?),
-                "$filter" | "filter" => expand.filter = Some(value.to_owned()),
-                other => {
-                    return Err(malformed(format!(
-                        "The query option {other} is not supported inside $expand."
-                    )));
-                }
-            }
+            options.take(name, value, budget, level)?;
+            query.push(format!("{}={}", name.trim(), encoded(value)));
         }
-        expands.push(expand);
+        let query = query.join("&");
+        expands.push(Expand { property: property.to_owned(), options, query });
     }
     Ok(expands)
 }
 
+/// Escapes what has a meaning in query strings.
+fn encoded(value: &str) -> String {
+    let mut text = String::new();
+    for character in value.chars() {
+        match character {
+            '%' => text.push_str("%25"),
+            '&' => text.push_str("%26"),
+            '+' => text.push_str("%2B"),
+            '#' => text.push_str("%23"),
+            ' ' => text.push_str("%20"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 fn orders(value: &str) -> Result<Vec<Order>, QueryError> {
-    let mut orders = Vec::new();
+    let mut orders: Vec<Order> = Vec::new();
     for item in value.split(',') {
         let mut words = item.split_whitespace();
         let property =
@@ -178,6 +225,9 @@ fn orders(value: &str) -> Result<Vec<Order>, QueryError> {
         };
         if words.next().is_some() {
             return Err(malformed(format!("$orderby: '{}' cannot be read.", item.trim())));
+        }
+        if orders.iter().any(|order| order.property == property) {
+            return Err(malformed(format!("$orderby names {property} twice.")));
         }
         orders.push(Order { property: property.to_owned(), descending });
     }
@@ -212,14 +262,38 @@ mod tests {
     #[test]
     fn expand_with_options_inside() {
         let options = parse("$expand", "protectionUnit($filter=id eq 'a,b;)';$select=id,siteId)");
+        let inner = QueryOptions {
+            select: Some(vec!["id".to_owned(), "siteId".to_owned()]),
+            filter: Some("id eq 'a,b;)'".to_owned()),
+            ..QueryOptions::default()
+        };
         assert_eq!(
             options.expect("well-formed").expand,
             [Expand {
                 property: "protectionUnit".to_owned(),
-                select: Some(vec!["id".to_owned(), "siteId".to_owned()]),
-                filter: Some("id eq 'a,b;)'".to_owned()),
+                options: inner,
+                query: "$filter=id%20eq%20'a,b;)'&$select=id,siteId".to_owned(),
             }]
         );
+    }
+
+    #[test]
+    fn expand_inside_expand() {
+        let text = "a($orderby=x desc;$top=3;$skip=1;$count=true;$expand=b($expand=c),d),e";
+        let expand = parse("$expand", text).expect("well-formed").expand;
+        let names = |expand: &[Expand]| {
+            expand.iter().map(|expand| expand.property.clone()).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(names(&expand), "a,e");
+        let inner = &expand[0].options;
+        assert_eq!((inner.top, inner.skip, inner.count), (Some(3), Some(1), true));
+        assert!(inner.order_by[0].descending);
+        assert_eq!(names(&inner.expand), "b,d");
+        assert_eq!(names(&inner.expand[0].options.expand), "c");
+        let deep = format!("{}a{}", "a($expand=".repeat(10_000), ")".repeat(10_000));
+        assert!(parse("$expand", &deep).is_err());
+        let many: Vec<String> = (0..=EXPANDS).map(|n| format!("a{n}")).collect();
+        assert!(parse("$expand", &many.join(",")).is_err());
     }
 
     #[test]
@@ -233,13 +307,18 @@ mod tests {
             ("$top", "1000", "$top"),
             ("$top", "-1", "$top"),
             ("$top", "x", "$top"),
-            ("$skip", "5", "$skip"),
-            ("$search", "x", "$search"),
+            ("$skip", "-5", "$skip"),
+            ("$apply", "x", "$apply"),
+            ("$format", "xml", "$format"),
+            ("$orderby", "a,a desc", "twice"),
+            ("$expand", "a($top=5;$top=6)", "twice"),
+            ("$expand", "a($skiptoken=x)", "$skiptoken"),
             ("$count", "yes", "$count"),
             ("$orderby", "a sideways", "sideways"),
             ("$orderby", "", "$orderby"),
             ("$select", "a,,b", "$select"),
-            ("$expand", "a($top=5)", "$top"),
+            ("$expand", "a($top=x)", "$top"),
+            ("$expand", "a(whatever=x)", "whatever"),
             ("$expand", "a(", "$expand"),
             ("$nonsense", "x", "$nonsense"),
         ] {
