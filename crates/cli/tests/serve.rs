@@ -41,6 +41,12 @@ fn holdfast(folder: &Path, arguments: &[&str], configuration: &str) -> Command {
     command
 }
 
+/// By the shell's own `kill`: a program of that name is not everywhere.
+fn send_signal(name: &str, child: &Child) {
+    let command = format!("kill -s {name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &command]).status().expect("runs").success());
+}
+
 /// Looks again and again, not for ever.
 fn until(mut holds: impl FnMut() -> bool) {
     for _ in 0..100_000 {
@@ -82,8 +88,7 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().expect("runs").success());
+        send_signal(name, &self.child);
     }
 
     fn ended(mut self) -> Option<i32> {
@@ -116,8 +121,7 @@ fn a_worker_shares_the_metastore_and_ends_with_0_too() {
         .expect("a line");
     assert_eq!(line, "Holdfast works on jobs\n");
     until(|| serving.get("/readyz").starts_with("HTTP/1.1 200"));
-    let id = worker.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().expect("runs").success());
+    send_signal("TERM", &worker);
     assert_eq!(worker.wait().expect("it is ours").code(), Some(0));
     serving.signal("TERM");
     assert_eq!(serving.ended(), Some(0));
