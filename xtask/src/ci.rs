@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::interop::InteropOptions;
 use crate::stopwatch::Stopwatch;
 use crate::{interop, kill, layers, licences, project, shell};
 
@@ -29,7 +30,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "release build", run: || project::release_binary().map(drop) },
     Step { name: "demo", run: demo },
-    Step { name: "interop", run: interop::interop },
+    Step { name: "interop", run: clients },
     Step { name: "kill", run: || kill::kill(KILL_SEED, KILL_ROUNDS) },
 ];
 
@@ -66,6 +67,10 @@ fn clippy() -> anyhow::Result<()> {
 fn docs() -> anyhow::Result<()> {
     let arguments = ["doc", "--quiet", "--locked", "--release", "--workspace", "--no-deps"];
     shell::run(project::cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn clients() -> anyhow::Result<()> {
+    interop::interop(&InteropOptions { only: None, fuzz_requests: interop::FUZZ_REQUESTS })
 }
 
 /// The main job, on the sample that comes with the source.

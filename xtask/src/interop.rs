@@ -1,22 +1,31 @@
-//! `cargo xtask interop`: Microsoft's own clients, unchanged, and a fuzzer against `holdfast dev`.
-//!
-//! What they need is large, so it is installed once, outside the checkout, in a folder named after what is pinned.
+//! `cargo xtask interop`: Microsoft's own clients, unchanged, and a fuzzer, against `holdfast dev`.
 
-use std::collections::hash_map::DefaultHasher;
-use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
 use crate::dev_server::{DevOptions, DevServer, tail};
-use crate::stopwatch::Stopwatch;
-use crate::{project, shell};
+use crate::{installation, project};
 
-/// Written last into a finished installation.
-const FINISHED: &str = "finished";
+/// Requests of the fuzzer, unless told.
+pub(crate) const FUZZ_REQUESTS: u32 = 500;
+
+/// A part that can be run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Python,
+    Javascript,
+    Fuzz,
+}
+
+/// What to run.
+pub(crate) struct InteropOptions {
+    /// `None`: everything.
+    pub(crate) only: Option<Part>,
+    pub(crate) fuzz_requests: u32,
+}
 
 struct Story {
     script: &'static str,
@@ -32,17 +41,40 @@ const STORIES: [Story; 4] = [
     Story { script: "sign_in.py", credential: "sync" },
 ];
 
-pub(crate) fn interop() -> anyhow::Result<()> {
-    let python = installed_python()?;
+pub(crate) fn interop(options: &InteropOptions) -> anyhow::Result<()> {
+    let wants = |part| options.only.is_none_or(|only| only == part);
     let binary = project::release_binary()?;
-    let (mut passed, mut failed) = (0, 0);
-    for story in &STORIES {
-        let result = run(story, &python, &binary)?;
-        passed += result.passed;
-        failed += result.failed;
+    let scripts = project::root().join("interop");
+    let mut sum = Outcome { passed: 0, failed: 0 };
+    if wants(Part::Python) {
+        let python = installation::python("requirements.txt")?;
+        for story in &STORIES {
+            println!("{} with the {} credential", story.script, story.credential);
+            let mut command = Command::new(&python);
+            command.arg(scripts.join(story.script)).env("CRED", story.credential);
+            sum.add(run(command, &binary)?);
+        }
     }
-    println!("interop: {passed} steps passed, {failed} failed");
-    if failed > 0 {
+    if wants(Part::Javascript) {
+        match installation::node_modules()? {
+            Some(modules) => {
+                println!("js/backup_restore.js");
+                let mut command = Command::new("node");
+                command.arg(scripts.join("js").join("backup_restore.js")).env("NODE_PATH", modules);
+                sum.add(run(command, &binary)?);
+            }
+            None => println!("js/backup_restore.js: not run, since node or npm is not installed"),
+        }
+    }
+    if wants(Part::Fuzz) {
+        println!("fuzz_api.py with {} requests", options.fuzz_requests);
+        let mut command = Command::new(installation::python("requirements-fuzz.txt")?);
+        command.arg(scripts.join("fuzz_api.py"));
+        command.env("FUZZ_REQUESTS", options.fuzz_requests.to_string());
+        sum.add(run(command, &binary)?);
+    }
+    println!("interop: {} steps passed, {} failed", sum.passed, sum.failed);
+    if sum.failed > 0 {
         bail!("a client was not served as it expects");
     }
     Ok(())
@@ -53,8 +85,15 @@ struct Outcome {
     failed: usize,
 }
 
+impl Outcome {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
 /// One script against a server and tenant of its own.
-fn run(story: &Story, python: &Path, binary: &Path) -> anyhow::Result<Outcome> {
+fn run(mut script: Command, binary: &Path) -> anyhow::Result<Outcome> {
     let data = tempfile::Builder::new().prefix("holdfast-interop-").tempdir()?;
     let server = DevServer::start(&DevOptions {
         binary: binary.to_owned(),
@@ -62,17 +101,17 @@ fn run(story: &Story, python: &Path, binary: &Path) -> anyhow::Result<Outcome> {
         backup_interval_seconds: 1,
         import: None,
     })?;
-    println!("{} with the {} credential", story.script, story.credential);
-    let mut child = Command::new(python)
-        .arg(project::root().join("interop").join(story.script))
+    if let Some(authority) = server.environment.get("CA_FILE") {
+        script.env("NODE_EXTRA_CA_CERTS", authority);
+    }
+    let mut child = script
         .envs(&server.environment)
-        .env("CRED", story.credential)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("HTTPS_PROXY")
         .env_remove("https_proxy")
         .stdout(Stdio::piped())
         .spawn()
-        .context("Python cannot be started")?;
+        .with_context(|| format!("{} cannot be started", script.get_program().display()))?;
     let mut outcome = Outcome { passed: 0, failed: 0 };
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
         let line = line?;
@@ -82,44 +121,7 @@ fn run(story: &Story, python: &Path, binary: &Path) -> anyhow::Result<Outcome> {
     }
     let status = child.wait()?;
     if outcome.passed == 0 || status.success() != (outcome.failed == 0) {
-        bail!("{} broke off: {status}\n{}", story.script, tail(&data.path().join("dev.log")));
+        bail!("the script broke off: {status}\n{}", tail(&data.path().join("dev.log")));
     }
     Ok(outcome)
-}
-
-/// The interpreter of an environment that has what `interop/requirements.txt` pins.
-fn installed_python() -> anyhow::Result<PathBuf> {
-    let pinned = project::root().join("interop").join("requirements.txt");
-    let requirements = fs::read(&pinned).context("interop/requirements.txt")?;
-    let mut hasher = DefaultHasher::new();
-    requirements.hash(&mut hasher);
-    let folder = cache()?.join(format!("interop-{:016x}", hasher.finish()));
-    let python = folder.join("bin").join("python");
-    if folder.join(FINISHED).exists() {
-        return Ok(python);
-    }
-    shell::require("python3", "--version", "python3")?;
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).status();
-    if !made.is_ok_and(|status| status.success()) {
-        bail!("Python makes no virtual environment; on Debian: apt-get install python3-venv");
-    }
-    println!("interop: installing the SDK once, which takes a minute or two");
-    let installing = Stopwatch::start();
-    shell::run(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg("--requirement")
-            .arg(&pinned),
-    )?;
-    fs::write(folder.join(FINISHED), b"")?;
-    println!("interop: installed in {:.0} s", installing.seconds());
-    Ok(python)
-}
-
-fn cache() -> anyhow::Result<PathBuf> {
-    if let Some(cache) = std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()) {
-        return Ok(PathBuf::from(cache).join("holdfast"));
-    }
-    let home = std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(PathBuf::from(home).join(".cache").join("holdfast"))
 }

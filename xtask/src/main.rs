@@ -9,6 +9,7 @@ mod ci;
 mod dev_server;
 mod documents;
 mod graph;
+mod installation;
 mod interop;
 mod kill;
 mod layers;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use interop::InteropOptions;
+
 /// Work on the project itself.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
@@ -45,8 +48,14 @@ enum Command {
     Layers,
     /// Checks the licences and sources of what we depend on, as deny.toml allows them.
     Deny,
-    /// Drives `holdfast dev` with Microsoft's Python SDK.
-    Interop,
+    /// Drives `holdfast dev` with Microsoft's Python and JavaScript clients, and with a fuzzer that reads its OpenAPI.
+    Interop {
+        /// Only this part.
+        only: Option<interop::Part>,
+        /// About how many requests the fuzzer sends.
+        #[arg(long, default_value_t = interop::FUZZ_REQUESTS)]
+        requests: u32,
+    },
     /// Measures beside restic, and writes docs/benchmarks.md.
     Bench {
         #[arg(long, default_value_t = 2_000_000_000)]
@@ -77,7 +86,9 @@ fn main() -> ExitCode {
         Command::Ci => ci::ci(),
         Command::Layers => layers::layers(),
         Command::Deny => licences::licences(),
-        Command::Interop => interop::interop(),
+        Command::Interop { only, requests } => {
+            interop::interop(&InteropOptions { only, fuzz_requests: requests })
+        }
         Command::Bench { bytes, items, repetitions } => {
             bench::bench(&bench::BenchOptions { bytes, items, repetitions })
         }

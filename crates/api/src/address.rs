@@ -43,6 +43,15 @@ pub(crate) enum Special {
 }
 
 impl Special {
+    /// In metrics, where operations have their ids.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Batch(_) => "batch",
+            Self::Metadata(_) => "metadata",
+            Self::OpenApi => "openapi",
+        }
+    }
+
     pub(crate) fn of(path: &str) -> Option<Self> {
         let text = percent_decode_str(path).decode_utf8().ok()?;
         let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();

@@ -54,7 +54,38 @@ impl Answer {
     }
 }
 
-/// Leaves the selected properties and the annotations.
+/// Leaves the selected properties, those of them that a path such as `createdBy/user` names, and the annotations.
 pub(crate) fn select(object: &mut Map<String, Value>, selected: &[String]) {
-    object.retain(|name, _| name.starts_with('@') || selected.iter().any(|wanted| wanted == name));
+    // Whose properties are meant is known: a cast before them changes nothing.
+    let paths: Vec<&str> = selected
+        .iter()
+        .map(|path| match path.split_once('/') {
+            Some((cast, rest)) if cast.contains('.') => rest,
+            _ => path.as_str(),
+        })
+        .collect();
+    let first = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+    object.retain(|name, _| {
+        // `name@odata.nextLink` goes with `name`.
+        let name = name.split('@').next().unwrap_or_default();
+        name.is_empty() || paths.iter().any(|path| first(path) == name)
+    });
+    for (name, value) in object.iter_mut() {
+        if paths.contains(&name.as_str()) || name.contains('@') {
+            continue;
+        }
+        let below =
+            paths.iter().filter_map(|path| path.strip_prefix(name.as_str())?.strip_prefix('/'));
+        let below: Vec<String> = below.map(str::to_owned).collect();
+        match value {
+            Value::Object(inner) => select(inner, &below),
+            Value::Array(items) => {
+                items
+                    .iter_mut()
+                    .filter_map(Value::as_object_mut)
+                    .for_each(|item| select(item, &below));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
 }

@@ -233,7 +233,7 @@ async fn shown(id: String, response: Response<Body>) -> Value {
     let headers: Map<String, Value> = parts
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((name.to_string(), json!(value.to_str().ok()?))))
+        .filter_map(|(name, value)| Some((header_name(name), json!(value.to_str().ok()?))))
         .collect();
     let mut shown = json!({ "id": id, "status": parts.status.as_u16(), "headers": headers });
     if !bytes.is_empty() {
@@ -242,6 +242,23 @@ async fn shown(id: String, response: Response<Body>) -> Value {
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
     }
     shown
+}
+
+/// As Microsoft writes it: its JavaScript client looks for `Content-Type` in just these letters.
+fn header_name(name: &header::HeaderName) -> String {
+    let name = name.as_str();
+    if name.ends_with("request-id") {
+        return name.to_owned();
+    }
+    let word = |word: &str| match word {
+        "odata" => "OData".to_owned(),
+        "www" => "WWW".to_owned(),
+        _ => {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_ascii_uppercase() + rest
+        }
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 #[cfg(test)]

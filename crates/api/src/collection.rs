@@ -269,6 +269,23 @@ where
     Ok(listing.answer(&call, &context::<R>(at, parent.as_deref()), rows, next.as_ref(), count))
 }
 
+/// Does the path of properties and casts lead anywhere from the type? Not through navigation: what is there is expanded.
+fn leads(type_name: &str, path: &str, version: Version) -> bool {
+    let (first, rest) = match path.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    if let (Some(cast), Some(rest)) = (first.strip_prefix("microsoft.graph."), rest) {
+        let is_heir = types().family(type_name).any(|heir| heir.name == cast);
+        return is_heir && leads(cast, rest, version);
+    }
+    let Some(property) = types().property(type_name, first, version) else { return false };
+    let Some(rest) = rest else { return true };
+    let inner = property.type_name.trim_start_matches("Collection(").trim_end_matches(')');
+    let inner = inner.strip_prefix("microsoft.graph.");
+    !property.navigation && inner.is_some_and(|inner| leads(inner, rest, version))
+}
+
 /// Does the property lead to one object?
 fn is_single(base: &str, property: &str) -> bool {
     types()
@@ -430,11 +447,7 @@ pub(crate) fn check_names_of(
     version: Version,
 ) -> Result<(), Problem> {
     for name in options.select.iter().flatten() {
-        let is_known = name == "*"
-            || types()
-                .family(base)
-                .any(|info| types().property(&info.name, name, version).is_some());
-        if !is_known {
+        if name != "*" && !types().family(base).any(|info| leads(&info.name, name, version)) {
             return Err(unknown_property("$select", name));
         }
     }

@@ -41,8 +41,9 @@ pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
     let ids = request_ids(&app, request.headers());
     let look = Look::of(request.headers(), request.uri().query().unwrap_or_default());
     let method = request.method().clone();
-    let mut operation = None;
-    let outcome = match Special::of(request.uri().path()) {
+    let special = Special::of(request.uri().path());
+    let mut operation = special.map(|special| OperationId(special.name()));
+    let outcome = match special {
         Some(Special::Batch(version)) => batch::answer_batch(&app, version, request, &ids).await,
         Some(document) => documents::answer_document(document, &request),
         None => carry_out(&app, request, &look, &ids, &mut operation).await,

@@ -105,6 +105,9 @@ async fn what_cannot_be_asked_is_named() {
         ("/protectionPolicies?$expand=nothing", "nothing"),
         ("/restorePoints?$expand=protectionUnit($top=1)", "$top"),
         ("/protectionPolicies?$format=atom", "$format"),
+        ("/protectionPolicies?$select=createdBy/colour", "createdBy/colour"),
+        ("/protectionPolicies?$select=microsoft.graph.site/id", "microsoft.graph.site/id"),
+        ("/beta/solutions/backupRestore/reports?$select=nothing", "nothing"),
     ] {
         let message = harness.get(query).await.refused(400, "BadRequest");
         assert!(message.contains(word), "{query}: {message}");
@@ -112,6 +115,26 @@ async fn what_cannot_be_asked_is_named() {
     let long = vec!["id eq 'x'"; 101].join(" or ");
     let reply = harness.get(&format!("/protectionPolicies?$filter={long}")).await;
     reply.refused(400, "FilterLengthExceeded");
+}
+
+#[tokio::test]
+async fn paths_can_be_selected() {
+    let harness = Harness::new().await;
+    harness.policy(&[1]).await;
+    let query = "$select=createdBy/application/id,retentionSettings/period,id,microsoft.graph.sharePointProtectionPolicy/displayName";
+    let list = harness.get(&format!("/protectionPolicies?{query}")).await.ok();
+    let row = &list["value"][0];
+    assert!(row["id"].is_string() && row["displayName"].is_string() && row.get("status").is_none());
+    let names = |value: &Value| -> Vec<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    assert_eq!(names(&row["createdBy"]), ["application"]);
+    assert_eq!(names(&row["createdBy"]["application"]), ["id"]);
+    assert_eq!(names(&row["retentionSettings"][0]), ["period"]);
+    // What belongs to an expanded collection stays beside it.
+    let query = "$select=id&$expand=siteProtectionUnits($count=true)";
+    let list = harness.get(&format!("/protectionPolicies?{query}")).await.ok();
+    assert_eq!(list["value"][0]["siteProtectionUnits@odata.count"], 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::collection::entity;
+use crate::collection::{check_names_of, entity};
 use crate::problem::Problem;
 use crate::service::enable::type_context;
 use crate::workload::Wording;
@@ -16,6 +16,7 @@ use crate::workload::Wording;
 /// `GET /reports`: the place of the functions.
 pub(crate) async fn get_reports(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&["$select"])?;
+    check_names_of("backupReport", &[], &call.options, call.viewer.version)?;
     let mut body = Map::new();
     body.insert("id".to_owned(), json!("reports"));
     Ok(Answer::ok(entity(&call, "/reports/$entity", body)))

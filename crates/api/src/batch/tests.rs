@@ -45,7 +45,9 @@ async fn parts_are_answered_as_if_they_had_come_alone() {
         assert_eq!(status(&(index + 1).to_string()), expected, "{index}: {answer}");
     }
     assert_eq!(part(&answer, "2")["body"]["displayName"], "Batched");
-    assert!(part(&answer, "2")["headers"]["location"].is_string());
+    assert!(part(&answer, "2")["headers"]["Location"].is_string());
+    let content_type = &part(&answer, "2")["headers"]["Content-Type"];
+    assert_eq!(content_type, "application/json;odata.metadata=minimal");
     assert_eq!(part(&answer, "3")["body"]["error"]["code"], "InvalidPolicyId");
     assert_eq!(part(&answer, "4")["body"]["value"][0]["id"], part(&answer, "2")["body"]["id"]);
     assert_eq!(part(&answer, "5")["body"], 1);
