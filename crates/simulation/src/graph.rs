@@ -15,8 +15,10 @@ use tower::ServiceExt;
 
 const TENANT: &str = "http://tenant.internal";
 const API: &str = "https://localhost:8443";
+const BETA_ROOT: &str = "/beta/solutions/backupRestore";
 const API_ROOT: &str = "/v1.0/solutions/backupRestore";
-const ROLES: [&str; 11] = [
+const ROLES: [&str; 12] = [
+    "Group.ReadWrite.All",
     "Sites.FullControl.All",
     "User.Read.All",
     "User.ReadWrite.All",
@@ -141,6 +143,24 @@ impl Graph {
     /// When it is refused.
     pub async fn backup(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let root = if path.starts_with("/holdfast") { "" } else { API_ROOT };
+        self.send_backup(method, root, path, body).await
+    }
+
+    /// The same below `/beta`.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn beta(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send_backup(method, BETA_ROOT, path, body).await
+    }
+
+    async fn send_backup(
+        &self,
+        method: Method,
+        root: &str,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         self.send(
             self.api.clone(),

@@ -13,6 +13,7 @@ mod faults;
 mod gaps;
 mod leases;
 mod meanwhile;
+mod membership;
 mod outage;
 mod power;
 mod restic;
