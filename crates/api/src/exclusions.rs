@@ -8,7 +8,7 @@ use holdfast_domain::{
 use holdfast_graph_model::ErrorCode;
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_store::query::{ExclusionColumn, Filter};
-use holdfast_store::{AnyTx, Listed, find};
+use holdfast_store::{AnyTx, Listed, find, find_unit};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Writing};
@@ -58,11 +58,17 @@ impl Resource for Exclusions {
 
     async fn shown(
         unit: &ExclusionUnit,
-        _tx: &mut AnyTx,
+        tx: &mut AnyTx,
         call: &Call,
         _options: &QueryOptions,
     ) -> Result<Map<String, Value>, Problem> {
-        Ok(render::exclusion(unit, call.viewer))
+        // The names that the resource had when it was protected; one that never was has none.
+        let resource = ResourceId::parse(unit.workload, &unit.resource);
+        let known = match resource {
+            Some(resource) => find_unit(tx, unit.tenant, &resource).await?,
+            None => None,
+        };
+        Ok(render::exclusion(unit, known.as_ref().map(|row| &row.value), call))
     }
 }
 
@@ -178,7 +184,7 @@ pub(crate) async fn apply(
     for change in changes {
         results.push(match change {
             Change::Add(resource) => match add(tx, call, policy, &resource).await? {
-                Some(unit) => Value::Object(render::exclusion(&unit, call.viewer)),
+                Some(unit) => Value::Object(render::exclusion(&unit, None, call)),
                 None => {
                     let message = format!("{resource} is excluded already.");
                     render::failed_change(call, "ProtectionUnitAlreadyExists", message, "add")

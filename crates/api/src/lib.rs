@@ -28,6 +28,8 @@ mod control_information;
 mod dispatch;
 mod documents;
 mod entra;
+#[cfg(test)]
+mod examples_tests;
 mod exclusions;
 mod extract;
 mod filter;

@@ -149,8 +149,7 @@ pub(crate) async fn create_rule(call: Call, workload: Workload) -> Result<Answer
     tx.insert(&rule).await?;
     tx.enqueue_work(Work::ApplyRule { rule: rule.id }).await?;
     tx.commit().await?;
-    let below = format!("/{}/{}/{}", workload.policies(), policy.id, workload.rules());
-    let url = call.url(&format!("{below}('{}')", rule.id));
+    let url = url(&call, &rule);
     Ok(Answer::with(StatusCode::CREATED, entity(&call, &rule)).located_at(url))
 }
 
@@ -173,7 +172,8 @@ pub(crate) async fn run_rule(call: Call, workload: Workload) -> Result<Answer, P
     })?;
     save(&mut tx, &call, &mut rule, row.version).await?;
     tx.commit().await?;
-    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &rule)))
+    let url = url(&call, &rule);
+    Ok(Answer::with(StatusCode::ACCEPTED, entity(&call, &rule)).located_at(url))
 }
 
 /// `PATCH …/{id}`, of dynamic rules: a new expression.
@@ -300,6 +300,11 @@ async fn log_deletion(tx: &mut Writing, rule: &ProtectionRule) -> Result<(), Pro
         tx.log_policy(&policy.value, ActivityOperation::DynamicRuleDeletion, None).await?;
     }
     Ok(())
+}
+
+fn url(call: &Call, rule: &ProtectionRule) -> String {
+    let (policies, rules) = (rule.workload.policies(), rule.workload.rules());
+    call.url(&format!("/{policies}/{}/{rules}('{}')", rule.policy, rule.id))
 }
 
 fn entity(call: &Call, rule: &ProtectionRule) -> Map<String, Value> {

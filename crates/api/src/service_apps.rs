@@ -111,7 +111,7 @@ pub(crate) async fn activate_service_app(call: Call) -> Result<Answer, Problem> 
     let mut tx = call.write().await?;
     let (mut app, read) = load(&mut *tx, &call).await?;
     let apps = controllers_at(&mut *tx, app.tenant, now).await?;
-    if apps.iter().any(|other| other.state.effective_at().is_some()) {
+    if apps.iter().any(|other| other.state.is_pending()) {
         return Err(refused("A change of the controller is pending already."));
     }
     let controller = apps.into_iter().find(|other| other.id != app.id && other.state.controls());
@@ -125,9 +125,10 @@ pub(crate) async fn activate_service_app(call: Call) -> Result<Answer, Problem> 
             ));
         }
     }
-    app.state = app.state.activate(controller.as_ref().map(|_| effective_at)).map_err(|error| {
-        Problem::transition(ErrorCode::OperationNotAllowed, "controller application", error)
-    })?;
+    app.state =
+        app.state.activate(controller.as_ref().map(|_| effective_at), now).map_err(|error| {
+            Problem::transition(ErrorCode::OperationNotAllowed, "controller application", error)
+        })?;
     if let Some(other) = controller {
         put_state(&mut tx, &call, other.id, ServiceAppState::PendingInactive { effective_at })
             .await?;
@@ -170,7 +171,7 @@ pub(crate) async fn delete_service_app(call: Call) -> Result<Answer, Problem> {
     })?;
     match app.state {
         ServiceAppState::PendingActive { .. } => return_control(&mut tx, &call).await?,
-        ServiceAppState::Active => {
+        ServiceAppState::Active { .. } => {
             if let Some(row) = service_at(&mut *tx, app.tenant, call.now()).await? {
                 let mut service = row.value;
                 service.controller_deleted_at = Some(call.now());
@@ -200,7 +201,7 @@ async fn return_control(tx: &mut Writing, call: &Call) -> Result<(), Problem> {
     let apps = controllers_at(&mut **tx, call.caller.tenant, call.now()).await?;
     for other in apps {
         if let ServiceAppState::PendingInactive { .. } = other.state {
-            put_state(tx, call, other.id, other.state.keep_control()).await?;
+            put_state(tx, call, other.id, other.state.keep_control(call.now())).await?;
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ impl ServiceApp {
         Self {
             id,
             tenant,
-            state: ServiceAppState::Active,
+            state: ServiceAppState::Active { since: now },
             registered_at: now,
             last_modified_by: Actor::default(),
             last_modified_at: now,
@@ -32,7 +32,9 @@ impl ServiceApp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceAppState {
     Inactive,
-    Active,
+    Active {
+        since: Timestamp,
+    },
     /// Controls from that time on; until then it reads only.
     PendingActive {
         effective_at: Timestamp,
@@ -49,20 +51,29 @@ impl ServiceAppState {
     pub fn status(self) -> &'static str {
         match self {
             Self::Inactive => "inactive",
-            Self::Active => "active",
+            Self::Active { .. } => "active",
             Self::PendingActive { .. } => "pendingActive",
             Self::PendingInactive { .. } => "pendingInactive",
         }
     }
 
-    /// `effectiveDateTime` of a pending change.
+    /// `effectiveDateTime`: since when it controls, or when a pending change takes effect.
     #[must_use]
     pub fn effective_at(self) -> Option<Timestamp> {
         match self {
-            Self::PendingActive { effective_at } | Self::PendingInactive { effective_at } => {
-                Some(effective_at)
-            }
-            Self::Inactive | Self::Active => None,
+            Self::Active { since: at }
+            | Self::PendingActive { effective_at: at }
+            | Self::PendingInactive { effective_at: at } => Some(at),
+            Self::Inactive => None,
+        }
+    }
+
+    /// Is a change pending?
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        match self {
+            Self::PendingActive { .. } | Self::PendingInactive { .. } => true,
+            Self::Inactive | Self::Active { .. } => false,
         }
     }
 
@@ -70,7 +81,7 @@ impl ServiceAppState {
     #[must_use]
     pub fn controls(self) -> bool {
         match self {
-            Self::Active | Self::PendingInactive { .. } => true,
+            Self::Active { .. } | Self::PendingInactive { .. } => true,
             Self::Inactive | Self::PendingActive { .. } => false,
         }
     }
@@ -79,10 +90,12 @@ impl ServiceAppState {
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         match self {
-            Self::PendingActive { effective_at } if effective_at <= now => Self::Active,
+            Self::PendingActive { effective_at } if effective_at <= now => {
+                Self::Active { since: effective_at }
+            }
             Self::PendingInactive { effective_at } if effective_at <= now => Self::Inactive,
             Self::Inactive
-            | Self::Active
+            | Self::Active { .. }
             | Self::PendingActive { .. }
             | Self::PendingInactive { .. } => self,
         }
@@ -92,13 +105,18 @@ impl ServiceAppState {
     ///
     /// # Errors
     /// When it controls already, or a change is pending.
-    pub fn activate(self, controlled_until: Option<Timestamp>) -> Result<Self, TransitionError> {
+    pub fn activate(
+        self,
+        controlled_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
         match (self, controlled_until) {
-            (Self::Inactive, None) => Ok(Self::Active),
+            (Self::Inactive, None) => Ok(Self::Active { since: now }),
             (Self::Inactive, Some(effective_at)) => Ok(Self::PendingActive { effective_at }),
-            (Self::Active | Self::PendingActive { .. } | Self::PendingInactive { .. }, _) => {
-                Err(self.refuse("activate"))
-            }
+            (
+                Self::Active { .. } | Self::PendingActive { .. } | Self::PendingInactive { .. },
+                _,
+            ) => Err(self.refuse("activate")),
         }
     }
 
@@ -110,16 +128,16 @@ impl ServiceAppState {
         match self {
             Self::Inactive | Self::PendingActive { .. } => Ok(Self::Inactive),
             Self::PendingInactive { .. } => Ok(self),
-            Self::Active => Err(self.refuse("deactivate")),
+            Self::Active { .. } => Err(self.refuse("deactivate")),
         }
     }
 
     /// The other application took its pending activation back.
     #[must_use]
-    pub fn keep_control(self) -> Self {
+    pub fn keep_control(self, now: Timestamp) -> Self {
         match self {
-            Self::PendingInactive { .. } => Self::Active,
-            Self::Inactive | Self::Active | Self::PendingActive { .. } => self,
+            Self::PendingInactive { .. } => Self::Active { since: now },
+            Self::Inactive | Self::Active { .. } | Self::PendingActive { .. } => self,
         }
     }
 
@@ -129,7 +147,7 @@ impl ServiceAppState {
     /// While it hands control over.
     pub fn delete(self) -> Result<(), TransitionError> {
         match self {
-            Self::Inactive | Self::Active | Self::PendingActive { .. } => Ok(()),
+            Self::Inactive | Self::Active { .. } | Self::PendingActive { .. } => Ok(()),
             Self::PendingInactive { .. } => Err(self.refuse("delete")),
         }
     }

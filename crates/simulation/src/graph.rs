@@ -70,6 +70,18 @@ impl Graph {
         Self { tenant, api, clock, token: Mutex::new(None) }
     }
 
+    /// The backup API itself, for a server of its own.
+    #[must_use]
+    pub fn api(&self) -> Router {
+        self.api.clone()
+    }
+
+    /// A token that may do everything, for an hour.
+    #[must_use]
+    pub fn bearer(&self) -> String {
+        self.token()
+    }
+
     fn token(&self) -> String {
         let mut kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();

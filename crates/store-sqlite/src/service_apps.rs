@@ -13,7 +13,7 @@ impl Stored for ServiceApp {
     fn of(row: &Columns<'_>) -> Result<Self, StoreError> {
         let state = match (row.text("status")?.as_str(), row.optional_time("effective_at")?) {
             ("inactive", None) => ServiceAppState::Inactive,
-            ("active", None) => ServiceAppState::Active,
+            ("active", Some(since)) => ServiceAppState::Active { since },
             ("pendingActive", Some(effective_at)) => {
                 ServiceAppState::PendingActive { effective_at }
             }

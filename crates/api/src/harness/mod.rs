@@ -81,7 +81,12 @@ impl Reply {
 impl Harness {
     /// The service is enabled in [`TENANT`] and controlled by [`APP`].
     pub(crate) async fn new() -> Self {
-        let harness = Self::bare();
+        Self::at("2026-03-04T10:15:30Z".parse().expect("a time")).await
+    }
+
+    /// The same at another time.
+    pub(crate) async fn at(start: Timestamp) -> Self {
+        let harness = Self::bare_at(start);
         harness.put_service(TENANT, ServiceState::Enabled).await;
         let (tenant, app) = (TENANT.parse().expect("a GUID"), APP.parse().expect("a GUID"));
         let controller = ServiceApp::first_controller(tenant, app, harness.clock.now());
@@ -93,8 +98,11 @@ impl Harness {
 
     /// No tenant has a service.
     pub(crate) fn bare() -> Self {
+        Self::bare_at("2026-03-04T10:15:30Z".parse().expect("a time"))
+    }
+
+    fn bare_at(start: Timestamp) -> Self {
         let store = Arc::new(SqliteStore::in_memory());
-        let start: Timestamp = "2026-03-04T10:15:30Z".parse().expect("a time");
         let clock = Arc::new(ManualClock::new(start));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let wakes = Arc::new(AtomicU64::new(0));
@@ -183,8 +191,21 @@ impl Harness {
         path: &str,
         body: &Value,
     ) -> Reply {
+        self.by_with(token, method, path, body, None).await
+    }
+
+    /// The same with a `Prefer` header.
+    pub(crate) async fn by_with(
+        &self,
+        token: &Token,
+        method: Method,
+        path: &str,
+        body: &Value,
+        prefer: Option<&str>,
+    ) -> Reply {
         let bearer = token.bearer(self.clock.now());
         let mut headers = vec![(header::AUTHORIZATION.as_str(), bearer.as_str())];
+        headers.extend(prefer.map(|prefer| ("prefer", prefer)));
         let body = if body.is_null() {
             String::new()
         } else {

@@ -91,7 +91,7 @@ pub(crate) fn service_app(app: &ServiceApp, viewer: Viewer) -> Map<String, Value
         .done()
 }
 
-/// A unit. Its names are for callers with a user only (`spec/api.md` section 3).
+/// A unit.
 pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
     let status = match unit.state {
         UnitState::Unprotected | UnitState::Detached => ProtectionUnitStatus::Unprotected,
@@ -121,20 +121,10 @@ pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
             .set("status", "inProgress")
             .set("targetRetentionPeriodInDays", pending.target.days())
     });
-    let named = call.caller.kind == CallerKind::Delegated;
-    let name = unit.name.as_deref().filter(|_| named);
-    let web_url = unit.web_url.as_deref().filter(|_| named);
     let shape = Shape::of(unit.workload.unit_type(), call.viewer)
         .set("id", unit.id.to_string())
         .set(unit.workload.resource(), unit.resource.clone());
-    let shape = match unit.workload {
-        Workload::SharePoint => shape.maybe("siteName", name).maybe("siteWebUrl", web_url),
-        Workload::OneDrive | Workload::Exchange => {
-            let email = unit.email.as_deref().filter(|_| named);
-            shape.maybe("displayName", name).maybe("email", email)
-        }
-    };
-    shape
+    mailbox_type(names(shape, unit, call), unit.workload)
         // Empty when detached.
         .set("policyId", unit.policy.map(|id| id.to_string()).unwrap_or_default())
         .member("status", status)
@@ -148,15 +138,44 @@ pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
         .done()
 }
 
-/// An exclusion unit.
-pub(crate) fn exclusion(unit: &ExclusionUnit, viewer: Viewer) -> Map<String, Value> {
-    Shape::of(unit.workload.exclusion_type(), viewer)
+/// An exclusion unit; `known` is the protection unit of the same resource, if it ever had one.
+pub(crate) fn exclusion(
+    unit: &ExclusionUnit,
+    known: Option<&ProtectionUnit>,
+    call: &Call,
+) -> Map<String, Value> {
+    let shape = Shape::of(unit.workload.exclusion_type(), call.viewer)
         .set("id", unit.id.to_string())
         .set("policyId", unit.policy.to_string())
-        .set(unit.workload.resource(), unit.resource.clone())
-        .error(None)
-        .stamps(&unit.stamps)
-        .done()
+        .set(unit.workload.resource(), unit.resource.clone());
+    let shape = match known {
+        Some(known) => names(shape, known, call),
+        None => shape,
+    };
+    mailbox_type(shape, unit.workload).error(None).stamps(&unit.stamps).done()
+}
+
+/// What a unit is called: for callers with a user only (`spec/api.md` section 3).
+fn names(shape: Shape, unit: &ProtectionUnit, call: &Call) -> Shape {
+    if call.caller.kind != CallerKind::Delegated {
+        return shape;
+    }
+    match unit.workload {
+        Workload::SharePoint => shape
+            .maybe("siteName", unit.name.as_deref())
+            .maybe("siteWebUrl", unit.web_url.as_deref()),
+        Workload::OneDrive | Workload::Exchange => {
+            shape.maybe("displayName", unit.name.as_deref()).maybe("email", unit.email.as_deref())
+        }
+    }
+}
+
+/// Whose a mailbox is nobody knows before it is backed up.
+fn mailbox_type(shape: Shape, workload: Workload) -> Shape {
+    match workload {
+        Workload::Exchange => shape.set("mailboxType", "unknown"),
+        Workload::SharePoint | Workload::OneDrive => shape,
+    }
 }
 
 /// A bulk addition job with its lists, or an exclusion job with an empty one, as the pages have them.

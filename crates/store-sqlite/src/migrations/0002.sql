@@ -39,7 +39,7 @@ CREATE TABLE service_apps (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
-INSERT INTO service_apps SELECT active_controller, tenant, 'active', NULL, last_modified_at, last_modified_by, last_modified_at, 1 FROM services WHERE active_controller IS NOT NULL;
+INSERT INTO service_apps SELECT active_controller, tenant, 'active', last_modified_at, last_modified_at, last_modified_by, last_modified_at, 1 FROM services WHERE active_controller IS NOT NULL;
 ALTER TABLE services DROP COLUMN active_controller;
 ALTER TABLE services ADD COLUMN controller_deleted_at INTEGER;
 
