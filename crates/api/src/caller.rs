@@ -14,6 +14,7 @@ use holdfast_domain::{Actor, AppId, Identity, TenantId, Timestamp};
 use holdfast_graph_model::Operation;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 
@@ -23,10 +24,15 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 const KEYS_INTERVAL: Duration = Duration::from_secs(5);
 /// Keys are asked for again at this age, so that one that was withdrawn counts no longer than that.
 const KEYS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Verified signatures that are remembered for each issuer.
+const VERIFIED_TOKENS: usize = 4096;
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES: usize = 16 * 1024;
 /// The directory role *SharePoint Backup Administrator*, by its template id.
 const SHAREPOINT_BACKUP_ADMINISTRATOR: &str = "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be";
+
+/// SHA-256 of a token: the token itself is not kept.
+type TokenDigest = [u8; 32];
 
 /// Gives an issuer's current keys.
 #[async_trait]
@@ -113,7 +119,7 @@ impl Caller {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Claims {
     iss: String,
     aud: Audience,
@@ -141,7 +147,7 @@ struct Claims {
     name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
@@ -171,6 +177,8 @@ struct KnownIssuer {
 struct Keys {
     by_id: HashMap<String, DecodingKey>,
     fetched_at: Option<Timestamp>,
+    /// Tokens whose signatures were verified with these keys: by which, and what they claim.
+    verified: HashMap<TokenDigest, (String, Arc<Claims>)>,
 }
 
 impl TokenVerifier {
@@ -201,10 +209,10 @@ impl TokenVerifier {
             return Err(Problem::Unauthenticated("the token is too long"));
         }
         let claims = self.claims(token, now).await?;
-        caller(claims)
+        caller(Claims::clone(&claims))
     }
 
-    async fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
+    async fn claims(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Problem> {
         let malformed = Problem::Unauthenticated("the token is malformed");
         let Ok(header) = jsonwebtoken::decode_header(token) else { return Err(malformed) };
         if header.alg != Algorithm::RS256 {
@@ -223,17 +231,16 @@ impl TokenVerifier {
             .iter()
             .find(|known| known.trusted.issuer.replace("{tenantid}", &claimed.tid) == claimed.iss)
             .ok_or(Problem::Unauthenticated("the issuer is not trusted"))?;
-        let key = known.key(&kid, now).await?;
-
-        let mut validation = Validation::new(Algorithm::RS256);
-        // Times are checked below, by our own clock; the audience there as well.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| Problem::Unauthenticated("the signature or the claims are not valid"))?
-            .claims;
+        let digest = Sha256::digest(token).into();
+        let claims = match known.verified(&kid, &digest, now) {
+            Some(claims) => claims,
+            None => {
+                let key = known.key(&kid, now).await?;
+                let claims = signed_claims(token, &key)?;
+                known.remember(&kid, digest, &claims);
+                claims
+            }
+        };
 
         if claims.iss != claimed.iss || claims.tid != claimed.tid {
             return Err(Problem::Unauthenticated("the issuer is not trusted"));
@@ -257,12 +264,45 @@ impl TokenVerifier {
     }
 }
 
+/// The claims of a token that `key` has signed.
+fn signed_claims(token: &str, key: &DecodingKey) -> Result<Arc<Claims>, Problem> {
+    let mut validation = Validation::new(Algorithm::RS256);
+    // Times are checked by our own clock, the audience by the issuer's list: at every request.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Claims>(token, key, &validation)
+        .map(|decoded| Arc::new(decoded.claims))
+        .map_err(|_| Problem::Unauthenticated("the signature or the claims are not valid"))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
 fn seconds(at: Timestamp) -> f64 {
     at.unix_seconds() as f64
 }
 
 impl KnownIssuer {
+    /// The claims of a token whose signature by the key `kid` was verified before, while that key is fresh.
+    fn verified(&self, kid: &str, digest: &TokenDigest, now: Timestamp) -> Option<Arc<Claims>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = keys.fetched_at.is_some_and(|at| now.since(at) < KEYS_AGE);
+        let (signer, claims) = keys.verified.get(digest)?;
+        (is_fresh && signer == kid).then(|| claims.clone())
+    }
+
+    /// Signatures that were verified need not be verified again until the issuer's keys are replaced.
+    fn remember(&self, kid: &str, digest: TokenDigest, claims: &Arc<Claims>) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if !keys.by_id.contains_key(kid) {
+            return;
+        }
+        if keys.verified.len() >= VERIFIED_TOKENS {
+            keys.verified.clear();
+        }
+        keys.verified.insert(digest, (kid.to_owned(), claims.clone()));
+    }
+
     async fn key(&self, kid: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
         let (known, fresh) = self.known_key(kid, now);
         if let (Some(key), true) = (&known, fresh) {
@@ -294,7 +334,7 @@ impl KnownIssuer {
         *asked_at = Some(now);
         // Replaced, not merged: a key that the issuer withdrew must not live on.
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
-            Keys { by_id: parse_keys(&document), fetched_at: Some(now) };
+            Keys { by_id: parse_keys(&document), fetched_at: Some(now), verified: HashMap::new() };
         self.known_key(kid, now).0.ok_or(unknown)
     }
 

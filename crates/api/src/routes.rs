@@ -349,11 +349,11 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     };
     let mut matching: Vec<(Match, &Route)> = routes
         .iter()
-        .filter(|route| match address.root {
+        .filter_map(|route| matches(route.path, &address.segments).map(|found| (found, route)))
+        .filter(|(_, route)| match address.root {
             Root::BackupRestore(version) => operation_of(route).is_in(version),
             Root::Holdfast => true,
         })
-        .filter_map(|route| matches(route.path, &address.segments).map(|found| (found, route)))
         .collect();
     // The path with the most literal segments wins, whatever the method: `search` is no key.
     let best = matching.iter().map(|(found, _)| found.keys_at.clone()).min();
@@ -387,12 +387,11 @@ struct Match {
 }
 
 fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
-    let pattern: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    if pattern.len() != segments.len() {
-        return None;
-    }
+    // Every request is compared with every route: nothing is allocated before the first segment fits.
+    let mut pattern = path.split('/').filter(|part| !part.is_empty());
     let mut found = Match { keys_at: Vec::new(), keys: Vec::new() };
-    for (part, segment) in pattern.into_iter().zip(segments) {
+    for segment in segments {
+        let part = pattern.next()?;
         if let Some((name, parameter)) = part.split_once("='{") {
             // A function: its parameter is a key.
             let opening = format!("{name}='");
@@ -424,7 +423,7 @@ fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
             found.keys.push(segment.text.clone());
         }
     }
-    Some(found)
+    if pattern.next().is_none() { Some(found) } else { None }
 }
 
 /// An operation of the contract that is not in the list, at a path at least as literal as the best one there.

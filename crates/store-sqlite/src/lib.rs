@@ -61,7 +61,9 @@ impl SqliteStore {
         migrate(&writer)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
-            readers.push(Arc::new(Mutex::new(connect(path, READER_CACHE_KIB)?)));
+            let reader = connect(path, READER_CACHE_KIB)?;
+            reader.pragma_update(None, "query_only", true).map_err(unavailable)?;
+            readers.push(Arc::new(Mutex::new(reader)));
         }
         Ok(Self { writer: Arc::new(Mutex::new(writer)), readers })
     }
@@ -90,14 +92,18 @@ impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         let connection = self.writer.clone().lock_owned().await;
         // Deferred would fail at the first write when another process wrote meanwhile.
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
-        Ok(Box::new(SqliteTx { connection: Some(connection) }))
+        execute(&connection, "BEGIN IMMEDIATE").map_err(unavailable)?;
+        Ok(Box::new(SqliteTx { connection: Some(connection), was_writer: false }))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
         let connection = self.reader().await;
-        connection.execute_batch("BEGIN; PRAGMA query_only = 1").map_err(unavailable)?;
-        Ok(Box::new(SqliteTx { connection: Some(connection) }))
+        let was_writer = self.readers.is_empty();
+        if was_writer {
+            connection.execute_batch("PRAGMA query_only = 1").map_err(unavailable)?;
+        }
+        execute(&connection, "BEGIN").map_err(unavailable)?;
+        Ok(Box::new(SqliteTx { connection: Some(connection), was_writer }))
     }
 }
 
@@ -142,6 +148,8 @@ fn migrate(connection: &Connection) -> Result<(), StoreError> {
 pub(crate) struct SqliteTx {
     /// `None` only while `commit` has it.
     connection: Option<OwnedMutexGuard<Connection>>,
+    /// The connection writes, too, and does not while this transaction reads.
+    was_writer: bool,
 }
 
 impl SqliteTx {
@@ -168,14 +176,14 @@ impl SqliteTx {
 impl Tx for SqliteTx {
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let connection = self.connection.take().expect("committed once");
+        let was_writer = self.was_writer;
         let committing = tokio::task::spawn_blocking(move || {
-            match connection.execute_batch("COMMIT; PRAGMA query_only = 0") {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    roll_back(&connection);
-                    Err(failed(error))
-                }
+            let committed = execute(&connection, "COMMIT");
+            match committed {
+                Ok(()) => release(&connection, was_writer),
+                Err(_) => roll_back(&connection, was_writer),
             }
+            committed.map_err(failed)
         });
         committing.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
@@ -184,14 +192,26 @@ impl Tx for SqliteTx {
 impl Drop for SqliteTx {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            roll_back(connection);
+            roll_back(connection, self.was_writer);
         }
     }
 }
 
-fn roll_back(connection: &Connection) {
-    if let Err(error) = connection.execute_batch("ROLLBACK; PRAGMA query_only = 0") {
+/// Runs a statement that gives no rows, prepared once for each connection.
+fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(|_| ())
+}
+
+fn roll_back(connection: &Connection, was_writer: bool) {
+    if let Err(error) = execute(connection, "ROLLBACK") {
         tracing::error!(%error, "a transaction could not be rolled back");
+    }
+    release(connection, was_writer);
+}
+
+fn release(connection: &Connection, was_writer: bool) {
+    if was_writer && let Err(error) = connection.execute_batch("PRAGMA query_only = 0") {
+        tracing::error!(%error, "a connection that reads could not be made to write again");
     }
 }
 

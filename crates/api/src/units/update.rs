@@ -27,8 +27,9 @@ pub(crate) async fn update_unit(call: Call, workload: Workload) -> Result<Answer
     let row = collection::load::<Units>(&mut *tx, &call, At::Of(workload)).await?;
     let mut unit = row.value;
     if unit.policy.is_some() {
-        return Err(Problem::new(
+        return Err(Problem::at(
             ErrorCode::OperationNotAllowed,
+            "billingPolicyId",
             "The unit is in a policy: the billing policy of detached units only can be changed.",
         ));
     }

@@ -1,4 +1,12 @@
 -- Version 2: the nouns of the whole backup API.
+-- In the order of the lists that use them.
+DROP INDEX units_by_policy;
+CREATE INDEX units_by_policy ON units (policy, created_at DESC, id);
+DROP INDEX restore_points_by_unit;
+CREATE UNIQUE INDEX restore_points_by_unit ON restore_points (unit, protection_date_time DESC, id);
+CREATE INDEX restore_sessions_by_status ON restore_sessions (tenant, status, created_at DESC, id);
+CREATE INDEX units_by_status ON units (tenant, status, created_at DESC, id);
+
 ALTER TABLE policies ADD COLUMN mode TEXT NOT NULL DEFAULT 'standard';
 ALTER TABLE policies ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 365;
 ALTER TABLE policies ADD COLUMN pending_retention_days INTEGER;
