@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::collection::check_names_of;
 use crate::problem::Problem;
 
 pub(crate) async fn list_entra_policies(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&["$select", "$top", "$count"])?;
+    check_names_of("entraProtectionPolicy", &[], &call.options, call.viewer.version)?;
     let mut body = Map::new();
     body.insert("@odata.context".to_owned(), json!(call.context("/entraProtectionPolicies")));
     if call.options.count {

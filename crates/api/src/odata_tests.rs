@@ -108,6 +108,7 @@ async fn what_cannot_be_asked_is_named() {
         ("/protectionPolicies?$select=createdBy/colour", "createdBy/colour"),
         ("/protectionPolicies?$select=microsoft.graph.site/id", "microsoft.graph.site/id"),
         ("/beta/solutions/backupRestore/reports?$select=nothing", "nothing"),
+        ("/beta/solutions/backupRestore/entraProtectionPolicies?$select=nothing", "nothing"),
     ] {
         let message = harness.get(query).await.refused(400, "BadRequest");
         assert!(message.contains(word), "{query}: {message}");

@@ -11,8 +11,8 @@ use holdfast_domain::{
 };
 
 use crate::query::{
-    Comparison, Direction, Filter, ListQuery, PolicyColumn, RestorePointColumn,
-    RestoreSessionColumn, TextMatch, Value,
+    ArtifactColumn, Comparison, Direction, Filter, ListQuery, Part, PolicyColumn,
+    RestorePointColumn, RestoreSessionColumn, TextMatch, UnitColumn, Value,
 };
 use crate::{
     CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemKind, Listed, Publication,
@@ -24,7 +24,7 @@ use crate::{
 macro_rules! testsuite {
     ($store:expr) => {
         $crate::testsuite!(@cases $store;
-            rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, sessions_keep_their_states,
+            rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, filters_ask_what_belongs_to_a_row, sessions_keep_their_states,
             artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, ended_leases_free_their_jobs, waiting_work_is_not_added_twice, due_units_are_found,
             publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items);
     };
@@ -389,6 +389,41 @@ pub async fn filters_compare_as_odata_does(store: &dyn Store) {
         .expect("counts"),
         1
     );
+}
+
+pub async fn filters_ask_what_belongs_to_a_row(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let mut tx = begin(store).await;
+    let full = policy(&entropy, 0, "with a unit");
+    tx.insert(&full).await.expect("inserts");
+    tx.insert(&policy(&entropy, 1, "without")).await.expect("inserts");
+    let unit = ProtectionUnit { policy: Some(full.id), ..unit(&entropy, "site") };
+    tx.insert(&unit).await.expect("inserts");
+    let of_site = |site: &str| {
+        let filter = Filter::equal(UnitColumn::Resource, site);
+        Filter::<PolicyColumn>::Any(Part::UnitsOfPolicy(Box::new(filter)))
+    };
+    for (filter, expected) in [
+        (of_site("site"), 1),
+        (of_site("another"), 0),
+        (Filter::Not(Box::new(of_site("site"))), 1),
+        (of_site("site").and(Filter::equal(PolicyColumn::DisplayName, "without")), 0),
+    ] {
+        let count = Listed::<ProtectionPolicy>::count(&mut *tx, tenant(1), Some(&filter)).await;
+        assert_eq!(count.expect("counts"), expected, "{filter:?}");
+    }
+    let draft = session(&entropy, RestoreState::Draft);
+    tx.insert(&draft).await.expect("inserts");
+    tx.insert(&session(&entropy, RestoreState::Draft)).await.expect("inserts");
+    let added = artifact(&entropy, &draft, unit.id, ArtifactState::Added);
+    tx.insert(&added).await.expect("inserts");
+    for (status, expected) in [("added", 1), ("failed", 0)] {
+        let filter = Filter::equal(ArtifactColumn::Status, status);
+        let filter =
+            Filter::<RestoreSessionColumn>::Any(Part::ArtifactsOfSession(Box::new(filter)));
+        let count = Listed::<RestoreSession>::count(&mut *tx, tenant(1), Some(&filter)).await;
+        assert_eq!(count.expect("counts"), expected, "{status}");
+    }
 }
 
 pub async fn sessions_keep_their_states(store: &dyn Store) {

@@ -17,9 +17,14 @@ pub(super) fn request_body(operation: &Operation, version: Version) -> Option<Va
         if is_beta_only && version == Version::V1 {
             continue;
         }
-        properties.insert(field.name.clone(), field_schema(&field.type_name, version));
+        let schema = field_schema(&field.type_name, version);
         if field.required == Some(true) {
             required.push(json!(field.name));
+            properties.insert(field.name.clone(), schema);
+        } else {
+            // Null says the same as leaving it out.
+            let schema = json!({ "anyOf": [schema, { "type": "null" }] });
+            properties.insert(field.name.clone(), schema);
         }
     }
     let is_required = !required.is_empty();
