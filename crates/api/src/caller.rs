@@ -10,12 +10,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_domain::{Actor, AppId, Identity, TenantId, Timestamp};
+use holdfast_domain::{Actor, AppId, Identity, TenantId, Timestamp, Workload};
 use holdfast_graph_model::Operation;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::admin_roles::{self, SHAREPOINT_BACKUP_ADMINISTRATOR};
 use crate::problem::Problem;
 
 /// Tolerance between the issuer's clock and ours.
@@ -28,8 +29,6 @@ const KEYS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const VERIFIED_TOKENS: usize = 4096;
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES: usize = 16 * 1024;
-/// The directory role *SharePoint Backup Administrator*, by its template id.
-const SHAREPOINT_BACKUP_ADMINISTRATOR: &str = "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be";
 
 /// SHA-256 of a token: the token itself is not kept.
 type TokenDigest = [u8; 32];
@@ -109,13 +108,41 @@ impl Caller {
         if !accepted.iter().any(|permission| self.rights.contains(permission)) {
             return Err(forbidden(format!("The token lacks the permission {least}.")));
         }
-        if self.kind == CallerKind::Delegated
-            && let Some(role) = &operation.permissions.delegated_role
-            && !self.directory_roles.iter().any(|id| id == SHAREPOINT_BACKUP_ADMINISTRATOR)
-        {
-            return Err(forbidden(format!("The user lacks the directory role {role}.")));
+        if self.kind == CallerKind::Application {
+            return Ok(());
         }
-        Ok(())
+        match &operation.permissions.delegated_role {
+            Some(_)
+                if self.directory_roles.iter().any(|id| id == SHAREPOINT_BACKUP_ADMINISTRATOR) =>
+            {
+                Ok(())
+            }
+            Some(role) => Err(forbidden(format!("The user lacks the directory role {role}."))),
+            None => self.require_role(admin_roles::workload_of(&operation.path)),
+        }
+    }
+
+    /// May this caller change an object of `workload`? For operations whose path does not say of which it is.
+    pub(crate) fn require_workload(&self, workload: Workload) -> Result<(), Problem> {
+        self.require_role(Some(workload))
+    }
+
+    fn require_role(&self, workload: Option<Workload>) -> Result<(), Problem> {
+        if self.kind == CallerKind::Application
+            || admin_roles::cover(&self.directory_roles, workload)
+        {
+            return Ok(());
+        }
+        let what = match workload {
+            Some(Workload::SharePoint) => "SharePoint",
+            Some(Workload::OneDrive) => "OneDrive",
+            Some(Workload::Exchange) => "Exchange",
+            None => "backup",
+        };
+        Err(Problem::new(
+            holdfast_graph_model::ErrorCode::Forbidden,
+            format!("The user has no directory role that administers {what}."),
+        ))
     }
 }
 

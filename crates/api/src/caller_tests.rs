@@ -143,6 +143,45 @@ async fn a_withdrawn_key_counts_for_a_day_at_most() {
 }
 
 #[tokio::test]
+async fn a_user_needs_a_role_that_covers_the_workload() {
+    let harness = Harness::new().await;
+    harness.protected(&[1]).await;
+    let policies = harness.get("/protectionPolicies").await.ok();
+    let policy = Harness::id(&policies["value"][0]);
+    let with_role = |id: &str| Token::delegated().claim("wids", json!([id]));
+    let exchange = with_role("29232cdf-9323-42fd-ade2-1d097af3e4de");
+    let sharepoint = with_role("f28a1f50-f6e7-4571-818b-6a12f2af6b6c");
+    let read = async |token: &Token, path: &str| {
+        harness.by(token, Method::GET, path, &Value::Null).await.status.as_u16()
+    };
+    for (token, sites, mailboxes, all) in [
+        (&exchange, 403, 200, 200),
+        (&sharepoint, 200, 403, 200),
+        (&with_role("fe930be7-5e62-47db-91af-98c3a49a38b1"), 403, 403, 403),
+        (&Token::delegated().without("wids"), 403, 403, 403),
+        (&Token::application(), 200, 200, 200),
+    ] {
+        assert_eq!(read(token, "/sharePointProtectionPolicies").await, sites);
+        assert_eq!(read(token, "/exchangeProtectionPolicies").await, mailboxes);
+        assert_eq!(read(token, "/protectionPolicies").await, all);
+    }
+    // The path does not say what the policy protects.
+    let path = format!("/protectionPolicies/{policy}/deactivate");
+    harness.by(&exchange, Method::POST, &path, &Value::Null).await.refused(403, "Forbidden");
+    let reply = harness.by(&sharepoint, Method::POST, &path, &Value::Null).await;
+    assert!(reply.status.is_success(), "{}", reply.text);
+    // Nor does it when the body names the type.
+    for (collection, noun) in
+        [("protectionPolicies", "ProtectionPolicy"), ("restoreSessions", "RestoreSession")]
+    {
+        let body = json!({ "@odata.type": format!("#microsoft.graph.sharePoint{noun}") });
+        let path = format!("/{collection}");
+        let reply = harness.by(&exchange, Method::POST, &path, &body).await;
+        assert!(reply.refused(403, "Forbidden").contains("SharePoint"));
+    }
+}
+
+#[tokio::test]
 async fn another_tenants_objects_are_not_found() {
     let harness = Harness::new().await;
     harness.put_service(OTHER_TENANT, holdfast_domain::ServiceState::Enabled).await;

@@ -463,7 +463,10 @@ async fn replay(name: &str, example: &Value) -> Result<(), String> {
     let method: Method = request["method"].as_str().unwrap_or_default().parse().expect("a method");
     let url = request["url"].as_str().unwrap_or_default();
     let path = url.trim_start_matches("https://graph.microsoft.com");
-    let token = Token::delegated().claim("wids", json!(["9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be"]));
+    let token = Token::delegated().claim(
+        "wids",
+        json!(["62e90394-69f5-4237-9190-012177145e10", "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be"]),
+    );
     let prefer = request["headers"]["Prefer"].as_str();
     let reply = harness.by_with(&token, method, path, &request["body"], prefer).await;
     let expected = &example["response"];

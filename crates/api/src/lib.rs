@@ -10,6 +10,7 @@
 
 mod activity_logs;
 mod address;
+mod admin_roles;
 mod answer;
 mod artifacts;
 mod batch;

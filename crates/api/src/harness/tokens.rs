@@ -56,7 +56,7 @@ impl Token {
         Self::new().claim("roles", json!(roles))
     }
 
-    /// A user through the controller application, with every permission.
+    /// A Global Administrator through the controller application, with every permission.
     pub(crate) fn delegated() -> Self {
         Self::delegated_with(&PERMISSIONS)
     }
@@ -66,6 +66,7 @@ impl Token {
             .claim("scp", json!(scopes.join(" ")))
             .claim("oid", json!(USER))
             .claim("name", json!("User1"))
+            .claim("wids", json!(["62e90394-69f5-4237-9190-012177145e10"]))
     }
 
     pub(crate) fn claim(mut self, name: &str, value: Value) -> Self {

@@ -30,7 +30,10 @@ pub(crate) async fn create_policy_of_named_type(call: Call) -> Result<Answer, Pr
         Some(_) | None => None,
     };
     match named {
-        Some(workload) => create_policy(call, workload).await,
+        Some(workload) => {
+            call.caller.require_workload(workload)?;
+            create_policy(call, workload).await
+        }
         None => Err(body.refuse(
             "@odata.type",
             "must name the type of policy, such as #microsoft.graph.sharePointProtectionPolicy",

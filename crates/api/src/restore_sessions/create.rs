@@ -55,7 +55,10 @@ pub(crate) async fn create_restore_session_of_named_type(call: Call) -> Result<A
         Some(_) | None => None,
     };
     match named {
-        Some(workload) => create_restore_session(call, workload).await,
+        Some(workload) => {
+            call.caller.require_workload(workload)?;
+            create_restore_session(call, workload).await
+        }
         None => Err(body.refuse(
             "@odata.type",
             "must name the type of restore session, such as #microsoft.graph.sharePointRestoreSession",
