@@ -13,6 +13,8 @@ mod address;
 mod admin_roles;
 mod answer;
 mod artifacts;
+#[cfg(test)]
+mod audit_tests;
 mod batch;
 mod browse_sessions;
 mod bulk_jobs;
@@ -29,6 +31,8 @@ mod control_information;
 mod dispatch;
 mod documents;
 mod entra;
+#[cfg(test)]
+mod errors_tests;
 #[cfg(test)]
 mod examples_tests;
 mod exclusions;

@@ -35,7 +35,7 @@ pub(crate) async fn update_setting(call: Call) -> Result<Answer, Problem> {
             return Err(body.refuse("additionalEvents", "must be none or restoreAndPolicyUpdates"));
         }
     };
-    let recipients = body.take_object("recipients")?.map(read_recipients).transpose()?;
+    let recipients = body.take_object("recipients")?.map(read_recipients).transpose()?.flatten();
     body.take("id");
     body.finish()?;
 
@@ -54,23 +54,32 @@ pub(crate) async fn update_setting(call: Call) -> Result<Answer, Problem> {
     setting.custom_recipients = recipients.unwrap_or(setting.custom_recipients);
     setting.last_modified_by = call.caller.actor.clone();
     setting.last_modified_at = call.now();
-    // Told by the setting that ends: who switches notifications off cannot do so in silence.
-    if before.is_some() {
-        tx.tell_harm("The notification setting was changed", "emailNotificationsSetting").await?;
+    // Told by the setting that ends: who switches notifications off cannot do so in silence. Switching them on is told by the new one.
+    let (what, about) = ("The notification setting was changed", "emailNotificationsSetting");
+    let was_enabled = before.is_some_and(|before| before.is_enabled);
+    if was_enabled {
+        tx.tell_harm(what, about).await?;
     }
     tx.put_notifications_setting(&setting).await?;
+    if !was_enabled {
+        tx.tell_harm(what, about).await?;
+    }
     tx.commit().await?;
     Ok(Answer::ok(entity(&call, CONTEXT, render::notifications(Some(&setting), call.viewer))))
 }
 
-fn read_recipients(mut recipients: JsonObject) -> Result<Vec<String>, Problem> {
+/// The addresses of `customRecipients`, if they are there.
+fn read_recipients(mut recipients: JsonObject) -> Result<Option<Vec<String>>, Problem> {
     recipients.check_type("notificationRecipients")?;
     if let Some(role) = recipients.take_text("role")?
         && role != "custom"
     {
         return Err(recipients.refuse("role", "can only be custom for controller applications"));
     }
-    let items = recipients.take_list("customRecipients")?.unwrap_or_default();
+    let Some(items) = recipients.take_list("customRecipients")? else {
+        recipients.finish()?;
+        return Ok(None);
+    };
     if items.len() > NOTIFICATION_RECIPIENTS {
         let why = format!("can name at most {NOTIFICATION_RECIPIENTS}");
         return Err(recipients.refuse("customRecipients", &why));
@@ -92,7 +101,7 @@ fn read_recipients(mut recipients: JsonObject) -> Result<Vec<String>, Problem> {
         }
     }
     recipients.finish()?;
-    Ok(emails)
+    Ok(Some(emails))
 }
 
 /// Plain addresses only: what a mail header could be broken with is none.
@@ -107,22 +116,4 @@ fn is_address(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::is_address;
-
-    #[test]
-    fn addresses() {
-        assert!(is_address("user1@contoso.com"));
-        for text in [
-            "",
-            "x",
-            "@contoso.com",
-            "a b@contoso.com",
-            "a@b\r\nBcc: c@d.e",
-            "a@b@c.d",
-            "a@localhost",
-        ] {
-            assert!(!is_address(text), "{text}");
-        }
-    }
-}
+mod tests;

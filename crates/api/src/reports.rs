@@ -91,3 +91,6 @@ fn statistics(units: &[ProtectionUnit], removed: Option<usize>, now: Timestamp) 
         "lastComputedDateTime": now.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

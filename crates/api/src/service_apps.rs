@@ -130,6 +130,8 @@ pub(crate) async fn activate_service_app(call: Call) -> Result<Answer, Problem> 
             Problem::transition(ErrorCode::OperationNotAllowed, "controller application", error)
         })?;
     if let Some(other) = controller {
+        let about = format!("{} from {effective_at} on", app.id);
+        tx.tell_harm("Control passes to another application", &about).await?;
         put_state(&mut tx, &call, other.id, ServiceAppState::PendingInactive { effective_at })
             .await?;
     } else if let Some(row) = service_at(&mut *tx, app.tenant, now).await? {
@@ -248,3 +250,6 @@ fn url(call: &Call, id: AppId) -> String {
 fn accepted(call: &Call, app: &ServiceApp) -> Answer {
     Answer::with(StatusCode::ACCEPTED, entity(call, app)).located_at(url(call, app.id))
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // So that REPLACE is stopped by a trigger on DELETE, too.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     connection.set_prepared_statement_cache_capacity(128);
     // SQLite's own lower() knows ASCII only.
     connection.create_scalar_function(
@@ -230,5 +232,22 @@ pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use crate::SqliteStore;
+
     holdfast_store::testsuite!(crate::SqliteStore::in_memory());
+
+    /// Not even SQL of our own changes what the audit has.
+    #[tokio::test]
+    async fn the_audit_is_only_added_to() {
+        let store = SqliteStore::in_memory();
+        let connection = store.writer.lock().await;
+        let insert =
+            "INSERT INTO audit VALUES (1, 'tenant', 0, 'actor', 'operation', 'target', 'request')";
+        connection.execute(insert, []).expect("it is added to");
+        let replace = insert.replace("INSERT", "REPLACE");
+        for statement in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", &replace] {
+            let refusal = connection.execute(statement, []).expect_err(statement).to_string();
+            assert!(refusal.contains("append-only"), "{statement}: {refusal}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod tokens;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -14,7 +15,7 @@ use holdfast_domain::{
     Clock, DisableReason, Entropy, RestorePointId, RestoreSessionId, RestoreState, SeededEntropy,
     Service, ServiceApp, ServiceState, TenantId, Timestamp, UnitId,
 };
-use holdfast_store::Store;
+use holdfast_store::{Store, StoreError, Tx};
 use holdfast_store_sqlite::SqliteStore;
 use holdfast_testkit::ManualClock;
 use serde_json::{Value, json};
@@ -38,6 +39,19 @@ pub(crate) struct Harness {
     /// The issuer's key set document.
     pub(crate) jwks: Arc<Mutex<String>>,
     router: Router,
+}
+
+struct FailingStore(fn() -> StoreError);
+
+#[async_trait]
+impl Store for FailingStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Err((self.0)())
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Err((self.0)())
+    }
 }
 
 /// An answer, read whole.
@@ -103,6 +117,17 @@ impl Harness {
 
     fn bare_at(start: Timestamp) -> Self {
         let store = Arc::new(SqliteStore::in_memory());
+        Self::over(Arc::clone(&store), store, start)
+    }
+
+    /// No transaction can begin.
+    pub(crate) fn with_failing_store(error: fn() -> StoreError) -> Self {
+        let start = "2026-03-04T10:15:30Z".parse().expect("a time");
+        Self::over(Arc::new(SqliteStore::in_memory()), Arc::new(FailingStore(error)), start)
+    }
+
+    /// The router over `served`; tests look into `store`.
+    fn over(store: Arc<SqliteStore>, served: Arc<dyn Store>, start: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::new(start));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let wakes = Arc::new(AtomicU64::new(0));
@@ -116,7 +141,7 @@ impl Harness {
             }),
         };
         let router = crate::router(ApiOptions {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: served,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::clone(&entropy),
             issuers: vec![issuer],

@@ -332,3 +332,77 @@ async fn a_locked_service_changes_no_policy() {
         harness.get(&path(&policy)).await.ok();
     }
 }
+
+#[tokio::test]
+async fn recovery_windows_are_those_of_the_contract() {
+    let harness = Harness::new().await;
+    let weekly = |period: &str| json!([{ "interval": "R/P1W", "period": period }]);
+    let create = async |settings: Value| {
+        let body = json!({ "displayName": "P", "retentionSettings": settings });
+        harness.post("/sharePointProtectionPolicies", body).await
+    };
+    for days in [90, 180, 365, 730, 1095, 1460, 1825, 2190, 2555, 2920, 3285, 3650] {
+        let made = create(weekly(&format!("P{days}D"))).await.ok();
+        let shown = if days == 365 { "P1Y".to_owned() } else { format!("P{days}D") };
+        assert_eq!(made["retentionSettings"][1], json!({ "interval": "R/P1W", "period": shown }));
+        assert_eq!(made["retentionSettings"][0], json!({ "interval": "R/PT10M", "period": "P2W" }));
+    }
+    let made = harness.policy(&[]).await;
+    let read = harness.get(&format!("/protectionPolicies/{made}")).await.ok();
+    assert_eq!(read["retentionSettings"][1]["period"], "P1Y");
+    for wrong in [
+        weekly("P91D"),
+        weekly("P0D"),
+        weekly("P090D"),
+        weekly("P+90D"),
+        weekly("p90d"),
+        weekly("P3651D"),
+        weekly("P10Y"),
+        weekly(""),
+        json!([{ "interval": "R/P1W" }]),
+        json!([{ "interval": "R/P1D", "period": "P90D" }]),
+        json!([{ "interval": "R/PT10M", "period": "P90D" }]),
+        json!([{ "interval": "R/P1W", "period": "P90D" }, { "interval": "R/P1W", "period": "P180D" }]),
+        json!([{ "interval": "R/P1W", "period": "P90D", "colour": 1 }]),
+        json!(["P90D"]),
+        json!("P90D"),
+    ] {
+        let reply = create(wrong.clone()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{wrong}: {}", reply.text);
+        let body = json!({ "retentionSettings": wrong });
+        let reply = harness.patch(&path(&made), body).await;
+        assert_eq!(reply.status.as_u16(), 400, "{wrong}: {}", reply.text);
+    }
+    assert_eq!(harness.get(&format!("/protectionPolicies/{made}")).await.ok(), read);
+}
+
+/// A shorter window destroys points, so that it waits thirty days; a longer one does not.
+#[tokio::test]
+async fn a_shorter_window_waits() {
+    let harness = Harness::new().await;
+    let policy = harness.policy(&[1]).await;
+    let weekly =
+        |period: &str| json!({ "retentionSettings": [{ "interval": "R/P1W", "period": period }] });
+    let shown = async || {
+        let read = harness.get(&path(&policy)).await.ok();
+        let unit = "/beta/solutions/backupRestore/siteProtectionUnits";
+        let unit = harness.get(unit).await.ok()["value"][0].clone();
+        (read["retentionSettings"][1]["period"].clone(), unit)
+    };
+    let answer = harness.patch(&path(&policy), weekly("P90D")).await.ok();
+    assert_eq!(answer["retentionSettings"][1]["period"], "P90D");
+    let (period, unit) = shown().await;
+    assert_eq!((period, &unit["backupRetentionPeriodInDays"]), (json!("P1Y"), &json!(365)));
+    let pending = &unit["pendingRetentionPeriodChange"];
+    assert_eq!(pending["targetRetentionPeriodInDays"], 90);
+    assert_eq!(pending["effectiveFromDateTime"], "2026-04-03T10:15:30Z");
+    // Taken back in time, nothing happened.
+    harness.patch(&path(&policy), weekly("P1Y")).await.ok();
+    assert!(shown().await.1.get("pendingRetentionPeriodChange").is_none());
+    harness.patch(&path(&policy), weekly("P90D")).await.ok();
+    harness.clock.advance(holdfast_domain::limits::RETENTION_GRACE);
+    let (period, unit) = shown().await;
+    assert_eq!((period, &unit["backupRetentionPeriodInDays"]), (json!("P90D"), &json!(90)));
+    harness.patch(&path(&policy), weekly("P3650D")).await.ok();
+    assert_eq!(shown().await.0, "P3650D");
+}

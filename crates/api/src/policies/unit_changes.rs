@@ -147,6 +147,7 @@ pub(super) async fn remove_unit(
     } else {
         unit.state = state;
         tx.enqueue_work(Work::RemoveUnit { unit: id }).await?;
+        tx.tell_harm("A unit was removed from its policy", &id.to_string()).await?;
     }
     unit.stamps.touch(call.caller.actor.clone(), call.now());
     tx.put(&unit, row.version).await?;

@@ -35,7 +35,6 @@ pub(crate) async fn offboard_unit(call: Call) -> Result<Answer, Problem> {
         },
     });
     tx.log(ActivityOperation::ProtectionUnitLevelOffboarding, unit.workload, details).await?;
-    tx.tell_harm("Backups are to be destroyed", &unit.id.to_string()).await?;
     tx.commit().await?;
     Ok(Answer::ok(entity(&call, &unit)))
 }

@@ -1,9 +1,12 @@
 //! Units by every path, and queries on them.
 
 use axum::http::Method;
+use holdfast_domain::limits::OFFBOARD_GRACE;
+use holdfast_domain::{Clock, TenantId, UnitId, UnitState};
+use holdfast_store::Store;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Token, site};
+use crate::harness::{Harness, Reply, TENANT, Token, site};
 
 #[tokio::test]
 async fn the_same_unit_by_every_path() {
@@ -172,4 +175,134 @@ async fn queries_that_cannot_be_answered_are_refused_by_name() {
         assert!(message.contains(word), "{query}: {message}");
     }
     harness.get("/protectionUnits/$count?$top=5").await.refused(400, "BadRequest");
+}
+
+/// The states of offboarding come after the sentinel.
+const ALL_MEMBERS: &str = "include-unknown-enum-members";
+
+/// A unit that was protected and has left its policy, with the policy.
+async fn detached(harness: &Harness) -> (UnitId, String) {
+    let (unit, _) = harness.protected(&[1]).await[0];
+    let policy = Harness::id(&harness.get("/protectionPolicies").await.ok()["value"][0]);
+    let removed = json!({ "@removed": { "reason": "changed" }, "id": unit.to_string() });
+    let body = json!({ "siteProtectionUnits@delta": [removed] });
+    harness.patch(&format!("/sharePointProtectionPolicies/{policy}"), body).await.ok();
+    (unit, policy)
+}
+
+async fn act(harness: &Harness, unit: UnitId, action: &str) -> Reply {
+    let path = format!("/protectionUnits/{unit}/{action}");
+    harness.by_with(&Token::delegated(), Method::POST, &path, &Value::Null, Some(ALL_MEMBERS)).await
+}
+
+#[tokio::test]
+async fn offboarding_and_back_in_every_state() {
+    let harness = Harness::new().await;
+    let both_refused = async |unit: UnitId, when: &str| {
+        for action in ["offboard", "cancelOffboard"] {
+            let message = act(&harness, unit, action).await.refused(403, "OperationNotAllowed");
+            assert!(message.contains(when), "{action}: {message}");
+        }
+    };
+    let (unit, policy) = detached(&harness).await;
+    both_refused(unit, "removeRequested").await;
+    harness.work().await;
+    act(&harness, unit, "cancelOffboard").await.refused(403, "OperationNotAllowed");
+    let path = format!("/protectionUnits/{unit}");
+    let never = json!("0001-01-01T00:00:00Z");
+    assert_eq!(harness.get(&path).await.ok()["offboardRequestedDateTime"], never);
+
+    let at = harness.clock.now();
+    let answer = act(&harness, unit, "offboard").await.ok();
+    assert_eq!(answer["status"], "offboardRequested");
+    assert_eq!(answer["offboardRequestedDateTime"], at.to_string());
+    act(&harness, unit, "offboard").await.refused(403, "OperationNotAllowed");
+    // Meanwhile no policy takes it.
+    let add = json!({ "siteProtectionUnits@delta": [{ "siteId": site(1) }] });
+    let typed = format!("/sharePointProtectionPolicies/{policy}");
+    let entry =
+        harness.patch(&typed, add.clone()).await.ok()["siteProtectionUnits@delta"][0].clone();
+    let failure = &entry["@Core.DataModificationException"]["info"];
+    assert_eq!(failure["code"], "ProtectionUnitAlreadyExists");
+    // Its points are there until the grace has ended: the job waits.
+    assert_eq!(harness.work().await, Vec::<&str>::new());
+    let points = format!("/restorePoints/$count?$filter=protectionUnit/id eq '{unit}'");
+    assert_eq!(harness.get(&points).await.text, "1");
+
+    let answer = act(&harness, unit, "cancelOffboard").await.ok();
+    assert_eq!(answer["status"], "cancelOffboardRequested");
+    both_refused(unit, "cancelOffboardRequested").await;
+    assert_eq!(harness.work().await, ["cancelOffboard"]);
+    let back = harness.get(&path).await.ok();
+    assert_eq!(
+        (&back["status"], &back["offboardRequestedDateTime"]),
+        (&json!("unprotected"), &never)
+    );
+    assert_eq!(harness.get(&points).await.text, "1");
+    // As before, a policy takes it, under its id.
+    let added = harness.patch(&typed, add).await.ok()["siteProtectionUnits@delta"][0].clone();
+    assert_eq!(added["id"], unit.to_string());
+    both_refused(unit, "protectRequested").await;
+}
+
+#[tokio::test]
+async fn what_was_offboarded_stays_so() {
+    let harness = Harness::new().await;
+    let (unit, _) = detached(&harness).await;
+    harness.work().await;
+    act(&harness, unit, "offboard").await.ok();
+    harness.clock.advance(OFFBOARD_GRACE);
+    assert_eq!(harness.work().await, ["offboardUnit"], "due now");
+    // What the engine does then.
+    let tenant: TenantId = TENANT.parse().expect("a GUID");
+    let mut tx = harness.store.begin().await.expect("works");
+    let row = tx.unit(tenant, unit).await.expect("works").expect("it exists");
+    let mut gone = row.value;
+    gone.state = gone.state.finish_offboard(harness.clock.now()).expect("requested");
+    assert!(matches!(gone.state, UnitState::Offboarded { .. }));
+    tx.put(&gone, row.version).await.expect("works");
+    tx.commit().await.expect("works");
+    for action in ["offboard", "cancelOffboard"] {
+        act(&harness, unit, action).await.refused(403, "OperationNotAllowed");
+    }
+    let path = format!("/protectionUnits/{unit}");
+    let read = harness.get_with(&path, "prefer", ALL_MEMBERS).await.ok();
+    assert_eq!(read["status"], "offboarded");
+    assert_eq!(harness.get(&path).await.ok()["status"], "unknownFutureValue");
+}
+
+#[tokio::test]
+async fn the_billing_policy_of_detached_units_can_be_changed() {
+    let harness = Harness::new().await;
+    let (unit, _) = detached(&harness).await;
+    let beta = "/beta/solutions/backupRestore";
+    let patch = async |segment: &str, body: Value| {
+        let path = format!("{beta}/{segment}/{unit}");
+        harness.by(&Token::delegated(), Method::PATCH, &path, &body).await
+    };
+    let body = json!({ "billingPolicyId": "billing-1" });
+    let message =
+        patch("siteProtectionUnits", body.clone()).await.refused(403, "OperationNotAllowed");
+    assert!(message.contains("detached"), "{message}");
+    harness.work().await;
+    let path = format!("{beta}/siteProtectionUnits/{unit}");
+    harness.patch(&path, body.clone()).await.refused(403, "Forbidden");
+    for wrong in [
+        json!({}),
+        json!({ "billingPolicyId": null }),
+        json!({ "billingPolicyId": " " }),
+        json!({ "billingPolicyId": "x".repeat(257) }),
+        json!({ "billingPolicyId": "x", "status": "protected" }),
+        json!({ "billingPolicyId": "x", "@odata.type": "#microsoft.graph.driveProtectionUnit" }),
+    ] {
+        let reply = patch("siteProtectionUnits", wrong.clone()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{wrong}: {}", reply.text);
+    }
+    patch("driveProtectionUnits", body.clone()).await.refused(404, "ProtectionUnitNotFound");
+    let answer = patch("siteProtectionUnits", body).await.ok();
+    assert_eq!(answer["billingPolicyId"], "billing-1");
+    let path = format!("{beta}/protectionUnits/{unit}");
+    let read = harness.by(&Token::delegated(), Method::GET, &path, &Value::Null).await.ok();
+    assert_eq!(read["billingPolicyId"], "billing-1");
+    assert_eq!(read["lastModifiedBy"]["user"]["displayName"], "User1");
 }
