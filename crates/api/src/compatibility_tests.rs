@@ -30,6 +30,12 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | an application that is registered but does not control protection may only read; applications that are not registered are not held to that | who may act is decided by permissions; registering is for handing control over |
 | `billingPolicyId` is recorded and has no effect; policies have none | there is no billing |
 | a granular artifact without `destinationType` goes to a new folder | nothing that is there may be touched without a wish |
+| browsing before a session is `created`, or when it failed: 409 `BrowseSessionNotReady` | the pages say nothing |
+| `browseLocationItemKey` alone says where to look; `browseResourceType` is only checked | the pages give either the place's kind or that of what is in it |
+| a `filter` searches everything below the place, and below the whole site without one | the product searches at a library's root only |
+| any restore point can be browsed | the product browses fast ones only |
+| browsing does not tell who made or changed an item | restore points do not keep it yet |
+| a granular artifact may be a library or a whole site | an extension |
 | `@holdfast.keepItemPermissions` in a new granular restore session | an extension: restored items keep the permissions that they had |
 | `entraProtectionPolicies` is always empty | nothing describes such policies |
 | `$filter` knows no arithmetic and no functions but `startswith`, `endswith`, `contains` and `isof`; `any` and `all` ask the units of policies and the artifacts of restore sessions | the real service says nothing about what it takes; what is refused is named |

@@ -13,6 +13,7 @@ use crate::activity_logs::ActivityLogs;
 use crate::address::{Address, Root, Segment};
 use crate::answer::Answer;
 use crate::artifacts::{GranularArtifacts, WholeArtifacts};
+use crate::browse_sessions::BrowseSessions;
 use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
 use crate::collection::{At, count, get, list};
@@ -26,8 +27,8 @@ use crate::rules::Rules;
 use crate::service_apps::ServiceApps;
 use crate::units::Units;
 use crate::{
-    artifacts, bulk_jobs, entra, holdfast, notifications, policies, reports, restore_points,
-    restore_sessions, rules, service, service_apps, units,
+    artifacts, browse_sessions, bulk_jobs, entra, holdfast, notifications, policies, reports,
+    restore_points, restore_sessions, rules, service, service_apps, units,
 };
 
 pub(crate) type Handler = fn(Call) -> Answering;
@@ -65,6 +66,13 @@ pub(crate) const GRAPH: &[Route] = routes! {
     GET "/driveExclusionUnitsBulkAdditionJobs" "driveExclusionUnitsBulkAdditionJobs.list" list::<ExclusionJobs>: At::Of(OneDrive);
     GET "/driveExclusionUnitsBulkAdditionJobs/$count" "driveExclusionUnitsBulkAdditionJobs.count" count::<ExclusionJobs>: At::Of(OneDrive);
     GET "/driveExclusionUnitsBulkAdditionJobs/{id}" "driveExclusionUnitsBulkAdditionJobs.get" get::<ExclusionJobs>: At::Of(OneDrive);
+
+    GET "/browseSessions" "browseSessions.list" list::<BrowseSessions>: At::All;
+    POST "/browseSessions" "browseSessions.create" browse_sessions::create::create_browse_session_of_named_type;
+    GET "/browseSessions/$count" "browseSessions.count" count::<BrowseSessions>: At::All;
+    GET "/browseSessions/{id}" "browseSessions.get" get::<BrowseSessions>: At::All;
+    POST "/browseSessions/{id}/browse" "browseSessions.browse" browse_sessions::browse::browse: At::All;
+    GET "/browseSessions/{id}/browse(nextFetchToken='{nextFetchToken}')" "browseSessions.browse.nextByToken" browse_sessions::browse::browse_next_by_token: At::All;
 
     GET "/driveInclusionRules" "driveInclusionRules.list" list::<Rules>: At::Of(OneDrive);
     GET "/driveInclusionRules/$count" "driveInclusionRules.count" count::<Rules>: At::Of(OneDrive);
@@ -162,6 +170,14 @@ pub(crate) const GRAPH: &[Route] = routes! {
     GET "/mailboxProtectionUnitsBulkAdditionJobs/$count" "mailboxProtectionUnitsBulkAdditionJobs.count" count::<AdditionJobs>: At::Of(Exchange);
     GET "/mailboxProtectionUnitsBulkAdditionJobs/{id}" "mailboxProtectionUnitsBulkAdditionJobs.get" get::<AdditionJobs>: At::Of(Exchange);
 
+    GET "/oneDriveForBusinessBrowseSessions" "oneDriveForBusinessBrowseSessions.list" list::<BrowseSessions>: At::Of(OneDrive);
+    POST "/oneDriveForBusinessBrowseSessions" "oneDriveForBusinessBrowseSessions.create" browse_sessions::create::create_browse_session: OneDrive;
+    GET "/oneDriveForBusinessBrowseSessions/$count" "oneDriveForBusinessBrowseSessions.count" count::<BrowseSessions>: At::Of(OneDrive);
+    GET "/oneDriveForBusinessBrowseSessions/{id}" "oneDriveForBusinessBrowseSessions.get" get::<BrowseSessions>: At::Of(OneDrive);
+    GET "/oneDriveForBusinessBrowseSessions/{id}/browse" "oneDriveForBusinessBrowseSessions.browse.next" browse_sessions::browse::browse_next: At::Of(OneDrive);
+    POST "/oneDriveForBusinessBrowseSessions/{id}/browse" "oneDriveForBusinessBrowseSessions.browse" browse_sessions::browse::browse: At::Of(OneDrive);
+    GET "/oneDriveForBusinessBrowseSessions/{id}/browse(nextFetchToken='{nextFetchToken}')" "oneDriveForBusinessBrowseSessions.browse.nextByToken" browse_sessions::browse::browse_next_by_token: At::Of(OneDrive);
+
     GET "/oneDriveForBusinessProtectionPolicies" "oneDriveForBusinessProtectionPolicies.list" list::<Policies>: At::Of(OneDrive);
     POST "/oneDriveForBusinessProtectionPolicies" "oneDriveForBusinessProtectionPolicies.create" policies::create::create_policy: OneDrive;
     GET "/oneDriveForBusinessProtectionPolicies/$count" "oneDriveForBusinessProtectionPolicies.count" count::<Policies>: At::Of(OneDrive);
@@ -257,6 +273,14 @@ pub(crate) const GRAPH: &[Route] = routes! {
     DELETE "/serviceApps/{id}" "serviceApps.delete" service_apps::delete_service_app;
     POST "/serviceApps/{id}/activate" "serviceApps.activate" service_apps::activate_service_app;
     POST "/serviceApps/{id}/deactivate" "serviceApps.deactivate" service_apps::deactivate_service_app;
+
+    GET "/sharePointBrowseSessions" "sharePointBrowseSessions.list" list::<BrowseSessions>: At::Of(SharePoint);
+    POST "/sharePointBrowseSessions" "sharePointBrowseSessions.create" browse_sessions::create::create_browse_session: SharePoint;
+    GET "/sharePointBrowseSessions/$count" "sharePointBrowseSessions.count" count::<BrowseSessions>: At::Of(SharePoint);
+    GET "/sharePointBrowseSessions/{id}" "sharePointBrowseSessions.get" get::<BrowseSessions>: At::Of(SharePoint);
+    GET "/sharePointBrowseSessions/{id}/browse" "sharePointBrowseSessions.browse.next" browse_sessions::browse::browse_next: At::Of(SharePoint);
+    POST "/sharePointBrowseSessions/{id}/browse" "sharePointBrowseSessions.browse" browse_sessions::browse::browse: At::Of(SharePoint);
+    GET "/sharePointBrowseSessions/{id}/browse(nextFetchToken='{nextFetchToken}')" "sharePointBrowseSessions.browse.nextByToken" browse_sessions::browse::browse_next_by_token: At::Of(SharePoint);
 
     GET "/sharePointProtectionPolicies" "sharePointProtectionPolicies.list" list::<Policies>: At::Of(SharePoint);
     POST "/sharePointProtectionPolicies" "sharePointProtectionPolicies.create" policies::create::create_policy: SharePoint;

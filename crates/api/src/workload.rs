@@ -39,6 +39,14 @@ pub(crate) trait Wording: Copy {
         format!("{}RestoreSessions", self.product())
     }
 
+    fn browse_session_type(self) -> String {
+        format!("{}BrowseSession", self.product())
+    }
+
+    fn browse_sessions(self) -> String {
+        format!("{}s", self.browse_session_type())
+    }
+
     fn artifact_type(self) -> String {
         format!("{}RestoreArtifact", self.prefix())
     }

@@ -31,6 +31,8 @@ pub use transport::{Https, InProcess, Transport};
 const DELTA_PAGE: u32 = 1000;
 /// What [`parse::drive`] needs.
 const DRIVE_SELECT: &str = "id,name,description,webUrl";
+/// Items in a page of a folder.
+const CHILDREN_PAGE: u32 = 1000;
 /// Pages of one listing before it counts as endless.
 const LISTING_PAGES: u32 = 10_000;
 
@@ -221,6 +223,29 @@ impl Connector for GraphConnector {
         item: &ItemId,
     ) -> Result<Option<DriveItem>, ConnectorError> {
         let url = format!("{}?$select={ITEM_SELECT}", self.item_url(drive, item));
+        found(self.client.json(Call::new(Method::GET, url)).await)?
+            .map(|value| parse::item(drive, &value))
+            .transpose()
+    }
+
+    async fn children(
+        &self,
+        drive: &DriveId,
+        folder: &ItemId,
+    ) -> Result<Vec<DriveItem>, ConnectorError> {
+        let folder = self.item_url(drive, folder);
+        let url = format!("{folder}/children?$top={CHILDREN_PAGE}&$select={ITEM_SELECT}");
+        self.list(url).await?.iter().map(|value| parse::item(drive, value)).collect()
+    }
+
+    async fn child(
+        &self,
+        drive: &DriveId,
+        folder: &ItemId,
+        name: &str,
+    ) -> Result<Option<DriveItem>, ConnectorError> {
+        let name = utf8_percent_encode(name, upload::SEGMENT);
+        let url = format!("{}:/{name}:?$select={ITEM_SELECT}", self.item_url(drive, folder));
         found(self.client.json(Call::new(Method::GET, url)).await)?
             .map(|value| parse::item(drive, &value))
             .transpose()

@@ -23,7 +23,9 @@ pub(crate) const MEMORY_UNITS: usize = 40;
 const LARGEST_BYTES: u64 = 250 << 30;
 /// How often one upload asks the session where to go on.
 const RESUMES: u32 = 5;
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// One name in an address.
+pub(crate) const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 pub(crate) fn file_system_info(times: Times) -> Value {
     json!({"createdDateTime": times.created.to_string(), "lastModifiedDateTime": times.modified.to_string()})

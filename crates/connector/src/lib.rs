@@ -75,6 +75,21 @@ pub trait Connector: Send + Sync {
         item: &ItemId,
     ) -> Result<Option<DriveItem>, ConnectorError>;
 
+    /// What is directly in a folder.
+    async fn children(
+        &self,
+        drive: &DriveId,
+        folder: &ItemId,
+    ) -> Result<Vec<DriveItem>, ConnectorError>;
+
+    /// The item of that name in a folder, in any letter case.
+    async fn child(
+        &self,
+        drive: &DriveId,
+        folder: &ItemId,
+        name: &str,
+    ) -> Result<Option<DriveItem>, ConnectorError>;
+
     /// The content of a file as it is now. The stream fails at its end unless length and quickXorHash are those of `item`.
     async fn read(&self, item: &DriveItem) -> Result<ContentStream, ConnectorError>;
 

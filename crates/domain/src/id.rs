@@ -129,8 +129,8 @@ define_id!(
     /// `searchResponseId`
     SearchResponseId
 );
-define_text_id!(
-    /// `browseSessionBase.id`: URL-safe text.
+define_id!(
+    /// `browseSessionBase.id`
     BrowseSessionId
 );
 define_text_id!(

@@ -1,7 +1,8 @@
 //! Work for the engine: rows that `api` writes and `engine` claims.
 
 use crate::{
-    ArtifactId, BulkJobId, JobId, PolicyId, RestoreSessionId, RuleId, TenantId, Timestamp, UnitId,
+    ArtifactId, BrowseSessionId, BulkJobId, JobId, PolicyId, RestoreSessionId, RuleId, TenantId,
+    Timestamp, UnitId,
 };
 
 /// What is to be done. Every step of every kind may be done twice.
@@ -31,6 +32,9 @@ pub enum Work {
     ProtectWorkload { policy: PolicyId },
     /// Gives the restore points of a policy's units the expiry that its recovery window says.
     ApplyRetention { policy: PolicyId },
+    /// Writes the rows of a browse session in `creating`. It reads the unit's repository only, so that a backup beside it does
+    /// not matter.
+    PrepareBrowseSession { session: BrowseSessionId },
     /// Restores one artifact. `unit` is that of its restore point.
     RestoreArtifact { artifact: ArtifactId, unit: UnitId },
 }
@@ -52,7 +56,8 @@ impl Work {
             | Self::RunBulkJob { .. }
             | Self::RunBulkRestore { .. }
             | Self::ProtectWorkload { .. }
-            | Self::ApplyRetention { .. } => None,
+            | Self::ApplyRetention { .. }
+            | Self::PrepareBrowseSession { .. } => None,
         }
     }
 
@@ -73,6 +78,7 @@ impl Work {
             Self::RunBulkRestore { .. } => "runBulkRestore",
             Self::ProtectWorkload { .. } => "protectWorkload",
             Self::ApplyRetention { .. } => "applyRetention",
+            Self::PrepareBrowseSession { .. } => "prepareBrowseSession",
         }
     }
 }

@@ -4,8 +4,10 @@
 //! types, a store to its rows). Time and randomness come in as [`Clock`] and [`Entropy`].
 
 mod activity;
+mod address;
 mod artifact;
 mod artifact_query;
+mod browse_session;
 mod bulk;
 mod entropy;
 mod error;
@@ -30,10 +32,12 @@ mod time;
 mod unit;
 
 pub use activity::{Activity, ActivityOperation, ActivityResult};
+pub use address::address_below;
 pub use artifact::{
     ArtifactPart, ArtifactState, DestinationType, RestoreArtifact, RestoredItem, RestoredSite,
 };
 pub use artifact_query::{ArtifactQuery, ItemKind, ItemProperty, StructuredQuery, TextPattern};
+pub use browse_session::{BrowseSession, BrowseState, ItemKey};
 pub use bulk::{
     BulkAdditionJob, BulkPurpose, BulkRestoreRequest, BulkState, ExclusionUnit, PointPreference,
     TimePeriod,

@@ -44,6 +44,8 @@ pub const CONTROLLER_HANDOVER: (Duration, Duration) =
 pub const CONTROLLER_GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long restores stay possible after protection was locked.
 pub const RESTORE_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a browse session can be used.
+pub const BROWSE_SESSION: Duration = Duration::from_secs(72 * 60 * 60);
 /// Entries of one bulk addition or exclusion job.
 pub const BULK_JOB_ENTRIES: usize = 50_000;
 /// Names in one bulk restore request.

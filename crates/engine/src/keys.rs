@@ -10,7 +10,7 @@ use aes_gcm_siv::aead::{Aead, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Key, KeyInit, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use holdfast_domain::{Entropy, TenantId, UnitId};
+use holdfast_domain::{Entropy, Lease, TenantId, UnitId};
 use holdfast_repository::RepositorySecret;
 use holdfast_store::{Store, StoreError};
 use object_store::path::Path;
@@ -153,6 +153,22 @@ impl KeyRing {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self { root, store, objects, entropy }
+    }
+
+    /// Destroys the secret of a unit's repository: nobody opens it any more, wherever a copy of it may be. May be done twice.
+    /// The metastore's goes first, since engines read that one.
+    ///
+    /// # Errors
+    /// When either store fails, or `lease` is not its job's newest.
+    pub async fn destroy_secret(&self, unit: UnitId, lease: Lease) -> Result<(), KeyError> {
+        let mut tx = self.store.begin().await?;
+        tx.guard(lease).await?;
+        tx.destroy_wrapped_repository_secret(unit).await?;
+        tx.commit().await?;
+        match self.objects.delete(&key_file_path(unit)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The secret of a unit's repository, as the metastore has it.

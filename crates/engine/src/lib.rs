@@ -5,7 +5,9 @@
 //! runs out; the next one starts it again and finds what was done.
 
 mod backup;
+mod browse;
 mod error;
+mod item_keys;
 mod jobs;
 pub mod keys;
 mod lease;
@@ -13,6 +15,7 @@ mod observer;
 mod repositories;
 mod resource;
 mod restore;
+mod sweep;
 mod writing;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +55,8 @@ pub trait Connectors: Send + Sync {
 #[derive(Clone)]
 pub struct EngineOptions {
     pub backup_interval: Duration,
+    /// From `offboard` to the destruction of the backups.
+    pub offboard_grace: Duration,
     /// Jobs at once.
     pub workers: usize,
     /// Files read or written at once, for each job.
@@ -63,6 +68,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             backup_interval: limits::BACKUP_INTERVAL,
+            offboard_grace: limits::OFFBOARD_GRACE,
             workers: 2,
             transfers: 16,
             repository: RepositoryOptions::default(),
@@ -237,8 +243,9 @@ impl Engine {
         }
     }
 
-    /// Enqueues the backups that are due; whether there were any.
+    /// Enqueues the backups that are due; whether there were any. Removes what has expired.
     async fn schedule(&self) -> Result<bool, StoreError> {
+        sweep::sweep_browse_sessions(&self.shared).await?;
         let now = self.shared.clock.now();
         if self.shared.store.read().await?.units_due(now, 1).await?.is_empty() {
             return Ok(false);

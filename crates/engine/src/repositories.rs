@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use holdfast_domain::{Clock, TenantId, UnitId};
 use holdfast_repository::{CpuPool, Repository, RepositoryOptions};
-use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Mutex;
 
 use crate::backup::layout::jiff_time;
 use crate::error::JobError;
 use crate::keys::{KeyRing, repository_path};
+use crate::lease::LeaseKeeper;
 
 /// Repositories whose index is kept in memory; the least recently used goes first.
 const KEPT_OPEN: usize = 16;
@@ -89,6 +91,22 @@ impl Repositories {
     /// Forgets the handle after a failure: what is in memory may not be what is stored.
     pub(crate) async fn close(&self, unit: UnitId) {
         self.open.lock().await.repositories.remove(&unit);
+    }
+
+    /// Destroys the unit's repository: its secret first, then its objects. May be done twice.
+    pub(crate) async fn destroy(&self, unit: UnitId, keeper: &LeaseKeeper) -> Result<(), JobError> {
+        self.close(unit).await;
+        self.keys.destroy_secret(unit, keeper.lease()?).await?;
+        let place = self.place(unit);
+        let mut found = place.list(None);
+        while let Some(object) = found.try_next().await.map_err(JobError::retry)? {
+            keeper.lease()?;
+            match place.delete(&object.location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(JobError::retry(error)),
+            }
+        }
+        Ok(())
     }
 
     /// The kept handle, with what other nodes have published since it was used last.

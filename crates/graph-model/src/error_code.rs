@@ -73,6 +73,8 @@ error_codes! {
     ResourceNotFound = 404 "ResourceNotFound",
     RestoreSessionNotFound = 404 "RestoreSessionNotFound",
     MethodNotAllowed = 405 "MethodNotAllowed",
+    /// Ours: the browse session has no rows yet, or failed.
+    BrowseSessionNotReady = 409 "BrowseSessionNotReady",
     Conflict = 409 "Conflict",
     PolicyCreationNotAllowed = 409 "PolicyCreationNotAllowed",
     ProtectionUnitAlreadyExists = 409 "ProtectionUnitAlreadyExists",
@@ -100,7 +102,8 @@ mod tests {
     use super::*;
 
     /// Codes that `spec/errors.json` does not list as answers to a request, each explained at its variant.
-    const OURS: [ErrorCode; 4] = [
+    const OURS: [ErrorCode; 5] = [
+        ErrorCode::BrowseSessionNotReady,
         ErrorCode::FailedDependency,
         ErrorCode::ProtectionUnitNotFound,
         ErrorCode::RequestEntityTooLarge,

@@ -127,6 +127,30 @@ evolvable! {
     }
 }
 evolvable! {
+    /// `microsoft.graph.browsableResourceType`
+    BrowsableResourceType = "browsableResourceType" {
+        None = "none", Site = "site", DocumentLibrary = "documentLibrary", Folder = "folder";
+    }
+}
+evolvable! {
+    /// `microsoft.graph.browseQueryOrder`
+    BrowseQueryOrder = "browseQueryOrder" {
+        PathAsc = "pathAsc", PathDsc = "pathDsc", NameAsc = "nameAsc", NameDsc = "nameDsc";
+    }
+}
+evolvable! {
+    /// `microsoft.graph.browseQueryResponseItemType`
+    BrowseQueryResponseItemType = "browseQueryResponseItemType" {
+        None = "none", Site = "site", DocumentLibrary = "documentLibrary", Folder = "folder", File = "file";
+    }
+}
+evolvable! {
+    /// `microsoft.graph.browseSessionStatus`
+    BrowseSessionStatus = "browseSessionStatus" {
+        Creating = "creating", Created = "created", Failed = "failed";
+    }
+}
+evolvable! {
     /// `microsoft.graph.backupServiceConsumer`
     BackupServiceConsumer = "backupServiceConsumer" {
         Unknown = "unknown", FirstParty = "firstparty", ThirdParty = "thirdparty";
@@ -253,6 +277,10 @@ mod tests {
         agrees_with_the_contract::<ArtifactRestoreStatus>();
         agrees_with_the_contract::<BackupServiceConsumer>();
         agrees_with_the_contract::<BackupServiceStatus>();
+        agrees_with_the_contract::<BrowsableResourceType>();
+        agrees_with_the_contract::<BrowseQueryOrder>();
+        agrees_with_the_contract::<BrowseQueryResponseItemType>();
+        agrees_with_the_contract::<BrowseSessionStatus>();
         agrees_with_the_contract::<DestinationType>();
         agrees_with_the_contract::<DisableReason>();
         agrees_with_the_contract::<ProtectionPolicyStatus>();

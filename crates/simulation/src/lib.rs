@@ -6,6 +6,7 @@
 
 pub mod edits;
 pub mod graph;
+mod parts;
 pub mod restic;
 pub mod state;
 pub mod truth;

@@ -159,7 +159,7 @@ fn part_of(row: &Columns<'_>) -> Result<ArtifactPart, StoreError> {
     match row.text("part")?.as_str() {
         "whole" => Ok(ArtifactPart::Whole),
         "item" => Ok(ArtifactPart::Item {
-            browse_session: BrowseSessionId::new(row.text("browse_session")?),
+            browse_session: row.id("browse_session")?,
             item_key: row.text("item_key")?,
             web_url: row.text("item_web_url")?,
             restored: match row.optional_text("restored_item_key")? {

@@ -269,6 +269,52 @@ impl Catalogue for SqliteTx {
         }))
     }
 
+    async fn forget_backups(
+        &mut self,
+        unit: UnitId,
+        lease: Lease,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.guard_lease(lease)?;
+        let own = named_params! { ":unit": unit.to_string(), ":limit": limit };
+        let some = "SELECT id FROM restore_points WHERE unit = :unit ORDER BY protection_date_time LIMIT :limit";
+        let mut forgotten =
+            self.run(&format!("DELETE FROM restore_point_gaps WHERE point IN ({some})"), own)?;
+        forgotten += self.run(&format!("DELETE FROM restore_points WHERE id IN ({some})"), own)?;
+        if forgotten == 0 {
+            forgotten += self.run(
+                "DELETE FROM browse_items WHERE (session, ordinal) IN (
+                   SELECT i.session, i.ordinal FROM browse_sessions s JOIN browse_items i ON i.session = s.number WHERE s.unit = :unit LIMIT :limit)",
+                own,
+            )?;
+        }
+        if forgotten == 0 {
+            forgotten += self.run(
+                "DELETE FROM browse_sessions WHERE unit = :unit",
+                named_params! { ":unit": unit.to_string() },
+            )?;
+        }
+        for (_, drive) in self.drive_numbers(unit)? {
+            let values = named_params! { ":drive": drive, ":limit": limit };
+            for table in ["catalogue_staged", "catalogue_hints", "catalogue_items"] {
+                if forgotten > 0 {
+                    return Ok(forgotten as u64);
+                }
+                forgotten += self.run(
+                    &format!("DELETE FROM {table} WHERE drive = :drive AND item IN (SELECT item FROM {table} WHERE drive = :drive LIMIT :limit)"),
+                    values,
+                )?;
+            }
+        }
+        if forgotten == 0 {
+            forgotten += self.run(
+                "DELETE FROM catalogue_drives WHERE unit = :unit",
+                named_params! { ":unit": unit.to_string() },
+            )?;
+        }
+        Ok(forgotten as u64)
+    }
+
     async fn publish(
         &mut self,
         unit: UnitId,

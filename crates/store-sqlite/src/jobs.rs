@@ -29,6 +29,7 @@ impl Jobs for SqliteTx {
             Work::ProtectWorkload { policy } | Work::ApplyRetention { policy } => {
                 Some(policy.to_string())
             }
+            Work::PrepareBrowseSession { session } => Some(session.to_string()),
             _ => None,
         };
         self.sql()
@@ -199,6 +200,7 @@ fn claimed_of(row: &Columns<'_>, lease_until: Timestamp) -> Result<ClaimedJob, S
         "runBulkRestore" => Work::RunBulkRestore { request: row.id("subject")? },
         "protectWorkload" => Work::ProtectWorkload { policy: row.id("subject")? },
         "applyRetention" => Work::ApplyRetention { policy: row.id("subject")? },
+        "prepareBrowseSession" => Work::PrepareBrowseSession { session: row.id("subject")? },
         "restoreArtifact" => Work::RestoreArtifact { artifact: row.id("artifact")?, unit: unit()? },
         other => return Err(nonsense("jobs.work", other)),
     };

@@ -48,6 +48,16 @@ impl Keys for SqliteTx {
             .map_err(failed)
     }
 
+    async fn destroy_wrapped_repository_secret(&mut self, unit: UnitId) -> Result<(), StoreError> {
+        // Else the bytes would stay in the page until another row takes their place.
+        self.sql().pragma_update(None, "secure_delete", true).map_err(failed)?;
+        let deleted = self
+            .sql()
+            .execute("DELETE FROM wrapped_repository_secrets WHERE unit = ?", [unit.to_string()]);
+        self.sql().pragma_update(None, "secure_delete", false).map_err(failed)?;
+        deleted.map(|_| ()).map_err(failed)
+    }
+
     async fn insert_wrapped_repository_secret(
         &mut self,
         tenant: TenantId,

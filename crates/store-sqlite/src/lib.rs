@@ -4,6 +4,7 @@
 
 mod activities;
 mod artifacts;
+mod browse;
 mod bulk;
 mod catalogue;
 mod collection;

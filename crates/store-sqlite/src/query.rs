@@ -3,9 +3,10 @@
 use holdfast_domain::{TenantId, Timestamp};
 use holdfast_store::StoreError;
 use holdfast_store::query::{
-    ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, Column, Comparison, Cursor,
-    Direction, ExclusionColumn, Filter, ListQuery, Page, Part, PolicyColumn, RestorePointColumn,
-    RestoreSessionColumn, RuleColumn, ServiceAppColumn, TextMatch, UnitColumn, Value,
+    ActivityColumn, ArtifactColumn, BrowseSessionColumn, BulkJobColumn, BulkRestoreColumn, Column,
+    Comparison, Cursor, Direction, ExclusionColumn, Filter, ListQuery, Page, Part, PolicyColumn,
+    RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn, TextMatch, UnitColumn,
+    Value,
 };
 use rusqlite::types::Value as SqlValue;
 
@@ -89,6 +90,10 @@ sql_columns! {
         Id = "t.id", SessionId = "t.session", Part = "t.part", ItemKey = "t.item_key", BrowseSessionId = "t.browse_session", Status = "t.status",
         DestinationType = "t.destination", RestorePointId = "t.restore_point",
         CreatedDateTime = (time) "t.created_at", StartDateTime = (time) "t.started_at", CompletionDateTime = (time) "t.ended_at",
+    }
+    BrowseSessionColumn from "browse_sessions t" by CreatedDateTime Descending {
+        Id = "t.id", Workload = "t.workload", Status = "t.status", RestorePointDateTime = (time) "t.protection_date_time",
+        CreatedDateTime = (time) "t.created_at", ExpirationDateTime = (time) "t.expires_at",
     }
     RuleColumn from "rules t" by CreatedDateTime Descending {
         Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Kind = "t.kind", Status = "t.status",
@@ -217,7 +222,7 @@ fn fixes<C: SqlColumn>(filter: &Filter<C>, column: C) -> bool {
     }
 }
 
-fn direction_text(direction: Direction) -> &'static str {
+pub(crate) fn direction_text(direction: Direction) -> &'static str {
     match direction {
         Direction::Ascending => "ASC",
         Direction::Descending => "DESC",

@@ -172,6 +172,15 @@ pub trait Catalogue {
         item: &ItemId,
     ) -> Result<Option<ContentHint>, StoreError>;
 
+    /// Deletes up to about `limit` rows of what tells of the unit's backups: its restore points first, then the rest. Says how
+    /// many there were; none when nothing is left.
+    async fn forget_backups(
+        &mut self,
+        unit: UnitId,
+        lease: Lease,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Makes the point, the catalogue and the delta links visible together, and drops the unit's staging and hints.
     async fn publish(
         &mut self,

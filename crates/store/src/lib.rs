@@ -5,6 +5,7 @@
 //! [`Versioned`] row that changed since they read it ([`StoreError::Stale`]).
 
 pub mod activity;
+mod browse;
 mod catalogue;
 mod collection;
 mod nouns;
@@ -12,8 +13,13 @@ pub mod query;
 pub mod testsuite;
 
 use async_trait::async_trait;
-use holdfast_domain::{Activity, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp};
+use holdfast_domain::{
+    Activity, BrowseSession, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp,
+};
 
+pub use browse::{
+    BrowseItem, BrowseItemKind, BrowseItems, BrowseOrder, BrowsePlace, BrowsePosition, BrowseQuery,
+};
 pub use catalogue::{
     Catalogue, CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemGap, ItemKind,
     Publication, StagedChange,
@@ -50,6 +56,8 @@ pub trait Tx:
     + Collection<ExclusionUnit>
     + Collection<ServiceApp>
     + Collection<Activity>
+    + Collection<BrowseSession>
+    + BrowseItems
     + Notifications
     + Jobs
     + Keys

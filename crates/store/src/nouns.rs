@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BulkAdditionJob,
-    BulkJobId, BulkRestoreRequest, ClaimedJob, ExclusionId, ExclusionUnit, Gap, JobId, Lease, Mail,
-    NotificationsSetting, PolicyId, ProtectionPolicy, ProtectionRule, ProtectionUnit, ResourceId,
-    RestoreArtifact, RestorePoint, RestorePointId, RestoreSession, RestoreSessionId, Retention,
-    RuleId, SearchResponseId, Service, ServiceApp, TenantId, Timestamp, UnitId, UnitTally, Work,
-    Workload,
+    Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BrowseSession,
+    BrowseSessionId, BulkAdditionJob, BulkJobId, BulkRestoreRequest, ClaimedJob, ExclusionId,
+    ExclusionUnit, Gap, JobId, Lease, Mail, NotificationsSetting, PolicyId, ProtectionPolicy,
+    ProtectionRule, ProtectionUnit, ResourceId, RestoreArtifact, RestorePoint, RestorePointId,
+    RestoreSession, RestoreSessionId, Retention, RuleId, SearchResponseId, Service, ServiceApp,
+    TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
 };
 
 use crate::query::{
-    ActivityColumn, ArtifactColumn, BulkJobColumn, BulkRestoreColumn, ExclusionColumn,
-    PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn,
-    UnitColumn,
+    ActivityColumn, ArtifactColumn, BrowseSessionColumn, BulkJobColumn, BulkRestoreColumn,
+    ExclusionColumn, PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn,
+    ServiceAppColumn, UnitColumn,
 };
 use crate::{Collection, Listed, Noun, StoreError, Version, Versioned};
 
@@ -28,6 +28,7 @@ macro_rules! nouns {
 
 nouns! {
     Activity: ActivityId, ActivityColumn;
+    BrowseSession: BrowseSessionId, BrowseSessionColumn;
     BulkAdditionJob: BulkJobId, BulkJobColumn;
     BulkRestoreRequest: BulkJobId, BulkRestoreColumn;
     ExclusionUnit: ExclusionId, ExclusionColumn;
@@ -350,6 +351,8 @@ pub trait Keys {
         &mut self,
         unit: UnitId,
     ) -> Result<Option<String>, StoreError>;
+    /// Without it, the repository cannot be opened any more. Overwritten where it was, too.
+    async fn destroy_wrapped_repository_secret(&mut self, unit: UnitId) -> Result<(), StoreError>;
     /// Kept when there is one already.
     async fn insert_wrapped_repository_secret(
         &mut self,

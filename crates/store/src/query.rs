@@ -164,6 +164,10 @@ columns!(
     RestoreSessionColumn { Status, Workload, Kind, PolicyId, CreatedDateTime, LastModifiedDateTime, CompletedDateTime }
 );
 columns!(
+    /// Of browse sessions.
+    BrowseSessionColumn { Workload, Status, RestorePointDateTime, CreatedDateTime, ExpirationDateTime }
+);
+columns!(
     /// Of restore artifacts.
     ArtifactColumn { SessionId, Part, ItemKey, BrowseSessionId, Status, DestinationType, RestorePointId, CreatedDateTime, StartDateTime, CompletionDateTime }
 );

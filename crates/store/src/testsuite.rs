@@ -1,5 +1,7 @@
 //! The cases that every backend passes. A backend calls [`testsuite!`](crate::testsuite!) once, in its tests.
 
+mod browse;
+
 use std::time::Duration;
 
 use holdfast_domain::{
@@ -19,6 +21,11 @@ use crate::{
     StagedChange, Store, StoreError, Tx,
 };
 
+pub use browse::{
+    browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end,
+    what_tells_of_a_units_backups_is_forgotten,
+};
+
 /// Makes a `#[tokio::test]` of every case, each with a store of its own.
 #[macro_export]
 macro_rules! testsuite {
@@ -26,7 +33,8 @@ macro_rules! testsuite {
         $crate::testsuite!(@cases $store;
             rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, filters_ask_what_belongs_to_a_row, sessions_keep_their_states,
             artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, ended_leases_free_their_jobs, waiting_work_is_not_added_twice, due_units_are_found,
-            publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items);
+            publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items,
+            browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end, what_tells_of_a_units_backups_is_forgotten);
     };
     (@cases $store:expr; $($case:ident),* $(,)?) => {
         $(

@@ -55,6 +55,9 @@ impl Harness {
             Work::UnprotectUnit { unit }
             | Work::RemoveUnit { unit }
             | Work::CancelOffboard { unit } => self.move_unit(tx, job, unit).await,
+            Work::PrepareBrowseSession { session } => {
+                self.fill_browse_session(tx, job, session).await
+            }
             // What these bring about is the engine's own story, told by its tests.
             Work::OffboardUnit { .. }
             | Work::ApplyRule { .. }

@@ -1,5 +1,6 @@
 //! The whole router in process, over SQLite in memory, with a clock that stands still and an issuer of its own.
 
+mod browse;
 mod engine;
 mod keys;
 mod tokens;
@@ -21,6 +22,7 @@ use holdfast_testkit::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+pub(crate) use browse::{MANY, item_key};
 pub(crate) use tokens::{
     APP, ISSUER, OTHER_TENANT, PERMISSIONS, TENANT, Token, jwks, public_key_as_secret,
 };

@@ -58,10 +58,9 @@ impl Wanted {
         let part = match &artifact.part {
             ArtifactPart::Whole => WantedPart::Whole { point },
             ArtifactPart::Found { response } => WantedPart::Found { point, response: *response },
-            ArtifactPart::Item { browse_session, item_key, .. } => WantedPart::Item {
-                browse_session: browse_session.clone(),
-                item_key: item_key.clone(),
-            },
+            ArtifactPart::Item { browse_session, item_key, .. } => {
+                WantedPart::Item { browse_session: *browse_session, item_key: item_key.clone() }
+            }
         };
         Self { part, destination: artifact.destination }
     }
@@ -198,9 +197,8 @@ fn read_item(
         .ok_or_else(|| item.refuse("id", "must be the itemKey of a browse answer"))?;
     let browse_session = item
         .take_text("browseSessionId")?
-        .filter(|id| !id.is_empty())
-        .map(BrowseSessionId::new)
-        .ok_or_else(|| item.refuse("browseSessionId", "is required"))?;
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| item.refuse("browseSessionId", "must be the id of a browse session"))?;
     let asked = match call.is_beta() {
         true => take_destination(&mut item)?,
         false => None,
@@ -303,14 +301,9 @@ pub(super) async fn insert(
             (point, ArtifactPart::Found { response })
         }
         WantedPart::Item { browse_session, item_key } => {
-            let found = browse_sessions::item(
-                &mut **tx,
-                call,
-                session.workload,
-                &browse_session,
-                &item_key,
-            )
-            .await?;
+            let found =
+                browse_sessions::item(&mut **tx, call, session.workload, browse_session, &item_key)
+                    .await?;
             let (point, web_url) = found.ok_or_else(|| {
                 let message = format!(
                     "'{place}' must name an item of a browse session that is created and has not expired."

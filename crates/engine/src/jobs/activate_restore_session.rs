@@ -33,7 +33,9 @@ pub(crate) async fn run(
         let mut restored_in_place = HashSet::new();
         for mut artifact in tx.artifacts_of_session(job.tenant, session).await? {
             let unit = artifact.value.restore_point.unit();
-            let is_duplicate = artifact.value.destination == DestinationType::InPlace
+            // Parts of a unit are restored one after the other.
+            let is_duplicate = artifact.value.is_whole()
+                && artifact.value.destination == DestinationType::InPlace
                 && (!restored_in_place.insert(unit)
                     || tx.unit_is_being_restored(job.tenant, unit, session).await?);
             if is_duplicate {

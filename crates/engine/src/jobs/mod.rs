@@ -5,7 +5,9 @@ mod apply_retention;
 mod apply_rule;
 mod back_up_unit;
 mod membership;
+mod offboard_unit;
 mod policies;
+mod prepare_browse_session;
 mod protect_workload;
 mod release_unit;
 mod restore_artifact;
@@ -31,7 +33,7 @@ pub(crate) async fn run(
         Work::UnprotectUnit { unit }
         | Work::RemoveUnit { unit }
         | Work::CancelOffboard { unit } => release_unit::run(shared, job, keeper, unit).await,
-        Work::OffboardUnit { .. } => Err(JobError::retry("not built yet")),
+        Work::OffboardUnit { unit } => offboard_unit::run(shared, job, keeper, unit).await,
         Work::ApplyRule { rule } => apply_rule::run(shared, job, keeper, rule).await,
         Work::RunBulkJob { job: bulk } => run_bulk_job::run(shared, job, keeper, bulk).await,
         Work::RunBulkRestore { request } => {
@@ -43,6 +45,9 @@ pub(crate) async fn run(
         Work::ApplyRetention { policy } => apply_retention::run(shared, job, keeper, policy).await,
         Work::ActivateRestoreSession { session } => {
             activate_restore_session::run(shared, job, keeper, session).await
+        }
+        Work::PrepareBrowseSession { session } => {
+            prepare_browse_session::run(shared, job, keeper, session).await
         }
         Work::RestoreArtifact { artifact, .. } => {
             restore_artifact::run(shared, job, keeper, artifact).await
@@ -61,6 +66,9 @@ pub(crate) async fn give_up(
         Work::ProtectUnit { unit } | Work::BackUpUnit { unit } => {
             back_up_unit::give_up(shared, job, keeper, unit, error).await
         }
+        Work::PrepareBrowseSession { session } => {
+            prepare_browse_session::give_up(shared, job, keeper, session, error).await
+        }
         Work::RestoreArtifact { artifact, .. } => {
             restore_artifact::give_up(shared, job, keeper, artifact, error).await
         }
@@ -74,7 +82,7 @@ pub(crate) async fn give_up(
         Work::ProtectWorkload { policy } => {
             protect_workload::give_up(shared, job, keeper, policy, error).await
         }
-        // Only the store can fail these: they are tried for ever.
+        // Only the stores can fail these: they are tried for ever.
         Work::UnprotectUnit { .. }
         | Work::RemoveUnit { .. }
         | Work::OffboardUnit { .. }

@@ -1,9 +1,9 @@
 //! [`Work::RestoreArtifact`]: one artifact from scheduled to its end.
 
 use holdfast_domain::{
-    ActivityOperation, ActivityResult, ArtifactId, ArtifactTally, ClaimedJob, DestinationType,
-    PublicError, RestoreArtifact, RestoreOutcome, RestorePoint, RestoreSession, RestoreSessionId,
-    RestoreState, TenantId, Timestamp,
+    ActivityOperation, ActivityResult, ArtifactId, ArtifactPart, ArtifactTally, ClaimedJob,
+    DestinationType, PublicError, RestoreArtifact, RestoreOutcome, RestorePoint, RestoreSession,
+    RestoreSessionId, RestoreState, TenantId, Timestamp,
 };
 use holdfast_store::activity::{Acting, log_activity};
 use holdfast_store::{StoreError, Tx};
@@ -16,7 +16,8 @@ use crate::lease::LeaseKeeper;
 use crate::resource::Resource;
 use crate::restore::source::Picture;
 use crate::restore::{
-    RestoreProgress, RestoreTask, Restored, public_error, restore_in_place, restore_to_new_site,
+    RestoreProgress, RestoreTask, Restored, RestoredTo, public_error, restore_in_place,
+    restore_item, restore_to_new_site,
 };
 
 /// A restore reads in pack order and walks trees: neighbours come with one request.
@@ -93,14 +94,16 @@ async fn restore(
             let orphan = Resource::find_orphan(&*connector, &record).await?;
             match (artifact.destination, orphan) {
                 (_, Some(orphan)) => orphan,
-                (DestinationType::InPlace, None) => {
+                // The original is gone; only its record is needed, which the point has.
+                (DestinationType::New, None) if artifact.is_whole() => {
+                    Resource::Site(record.site())
+                }
+                (DestinationType::New | DestinationType::InPlace, None) => {
                     return Err(JobError::give_up(
                         "ArtifactCannotBeRestored",
-                        "It is gone, so that nothing can be restored in place; restore to a new site.",
+                        "It is gone, so that nothing can be restored there; restore to a new site.",
                     ));
                 }
-                // The original is gone; only its record is needed, which the point has.
-                (DestinationType::New, None) => Resource::Site(record.site()),
             }
         }
     };
@@ -108,9 +111,19 @@ async fn restore(
         Run { shared, keeper, connector, repository, tenant: job.tenant, unit: unit.id, resource };
     let task =
         RestoreTask { run, artifact, progress: RestoreProgress::parse(job.progress.as_deref()) };
-    match artifact.destination {
-        DestinationType::InPlace => restore_in_place(task, point).await,
-        DestinationType::New => restore_to_new_site(task, point).await,
+    match (&artifact.part, artifact.destination) {
+        (ArtifactPart::Whole, DestinationType::InPlace) => restore_in_place(task, point).await,
+        (ArtifactPart::Whole, DestinationType::New) => restore_to_new_site(task, point).await,
+        (ArtifactPart::Item { browse_session, item_key, .. }, _) => {
+            let session =
+                shared.store.read().await?.restore_session(job.tenant, artifact.session).await?;
+            let session = session.ok_or(StoreError::Stale)?.value;
+            restore_item(task, &session, *browse_session, item_key, point).await
+        }
+        (ArtifactPart::Found { .. }, _) => Err(JobError::give_up(
+            "ArtifactCannotBeRestored",
+            "Restoring what a search found in a mailbox is not built yet.",
+        )),
     }
 }
 
@@ -126,11 +139,20 @@ async fn finish(
     let mut found = tx.artifact_by_id(job.tenant, artifact).await?.ok_or(StoreError::Stale)?;
     let artifact = &mut found.value;
     match outcome {
-        Ok(restored) => {
-            artifact.state = artifact.state.succeed(now)?;
-            artifact.error = public_error(&restored.failures);
-            artifact.restored = Some(restored.site);
-            tx.put_failures(job.tenant, artifact.id, &restored.failures).await?;
+        Ok(Restored { to, failures }) => {
+            artifact.state = match to {
+                Some(_) => artifact.state.succeed(now)?,
+                None => artifact.state.fail(now)?,
+            };
+            artifact.error = public_error(&failures);
+            match (to, &mut artifact.part) {
+                (Some(RestoredTo::Site(site)), _) => artifact.restored = Some(site),
+                (Some(RestoredTo::Item(item)), ArtifactPart::Item { restored, .. }) => {
+                    *restored = Some(item);
+                }
+                (_, _) => {}
+            }
+            tx.put_failures(job.tenant, artifact.id, &failures).await?;
         }
         Err(error) => {
             artifact.state = artifact.state.fail(now)?;

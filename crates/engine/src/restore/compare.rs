@@ -227,48 +227,55 @@ impl Comparing<'_, '_> {
     }
 
     async fn add_target(&mut self, parent: &ItemId, node: Node) -> Result<(), JobError> {
-        let facts = NodeFacts::read(&node)?;
-        let id = ItemId::new(facts.id.clone());
-        let permissions = if facts.permissions.is_some() {
-            let file = if *parent == self.roots.root {
-                self.roots.target_root_id.as_str()
-            } else {
-                parent.as_str()
-            };
-            let grants = self.permissions.of_folder(file).await?.get(&facts.id).cloned();
-            grants_text(
-                grants
-                    .ok_or_else(|| unreadable("A permission file", "an item is missing in it"))?,
-            )
+        let file = if *parent == self.roots.root {
+            self.roots.target_root_id.as_str()
         } else {
-            None
+            parent.as_str()
         };
-        let created = Timestamp::from_unix_micros(facts.created)
-            .ok_or_else(|| unreadable("An entry", "its time is out of range"))?;
-        let kind = match node.kind {
-            NodeKind::Directory { subtree } => {
-                self.folders.entry(id.clone()).or_default().target = Some(subtree);
-                TargetKind::Folder
-            }
-            NodeKind::File { size, content } => TargetKind::File {
-                size,
-                quick_xor_hash: facts.quick_xor_hash.unwrap_or_default(),
-                content,
-            },
-        };
-        let times = Times { created, modified: domain_time(node.modified) };
-        let item = TargetItem {
-            id: id.clone(),
-            parent: parent.clone(),
-            name: node.name,
-            times,
-            kind,
-            permissions,
-            stale: facts.stale,
-        };
-        self.pictures.target.insert(id, item);
+        let (item, subtree) = target_item(self.permissions, file, parent, node).await?;
+        if let Some(subtree) = subtree {
+            self.folders.entry(item.id.clone()).or_default().target = Some(subtree);
+        }
+        self.pictures.target.insert(item.id.clone(), item);
         Ok(())
     }
+}
+
+/// An entry of a snapshot, and its tree if it is a folder. `permission_file` is named after the parent's id at the point's time.
+pub(super) async fn target_item(
+    permissions: &mut PermissionReader<'_>,
+    permission_file: &str,
+    parent: &ItemId,
+    node: Node,
+) -> Result<(TargetItem, Option<BlobId>), JobError> {
+    let facts = NodeFacts::read(&node)?;
+    let permissions = if facts.permissions.is_some() {
+        let grants = permissions.of_folder(permission_file).await?.get(&facts.id).cloned();
+        grants_text(
+            grants.ok_or_else(|| unreadable("A permission file", "an item is missing in it"))?,
+        )
+    } else {
+        None
+    };
+    let created = Timestamp::from_unix_micros(facts.created)
+        .ok_or_else(|| unreadable("An entry", "its time is out of range"))?;
+    let (kind, subtree) = match node.kind {
+        NodeKind::Directory { subtree } => (TargetKind::Folder, Some(subtree)),
+        NodeKind::File { size, content } => {
+            let quick_xor_hash = facts.quick_xor_hash.unwrap_or_default();
+            (TargetKind::File { size, quick_xor_hash, content }, None)
+        }
+    };
+    let item = TargetItem {
+        id: ItemId::new(facts.id),
+        parent: parent.clone(),
+        name: node.name,
+        times: Times { created, modified: domain_time(node.modified) },
+        kind,
+        permissions,
+        stale: facts.stale,
+    };
+    Ok((item, subtree))
 }
 
 /// The folders above the live items that could not be read, as the catalogue has them.

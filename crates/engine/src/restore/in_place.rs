@@ -11,7 +11,7 @@ use super::apply::{Destination, apply};
 use super::compare::{Live, Roots, compare, folders_with_gaps, gaps_of};
 use super::plan::{Pictures, Plan, fold, plan};
 use super::source::{PermissionReader, Picture};
-use super::{PASSES, RestoreTask, Restored};
+use super::{PASSES, RestoreTask, Restored, RestoredTo};
 use crate::backup::back_up;
 use crate::backup::layout::LibraryRecord;
 use crate::error::JobError;
@@ -91,11 +91,11 @@ pub(crate) async fn restore_in_place(
         name: run.resource.display_name().to_owned(),
         web_url: run.resource.site().web_url.clone(),
     };
-    Ok(Restored { site, failures })
+    Ok(Restored { to: Some(RestoredTo::Site(site)), failures })
 }
 
 /// A backup of the site as it is now: a point to come back to, and the live picture for the plan.
-async fn save_present(task: &RestoreTask<'_>) -> Result<(), JobError> {
+pub(super) async fn save_present(task: &RestoreTask<'_>) -> Result<(), JobError> {
     let finished = back_up(&task.run, false).await?;
     Ok(finished.tx.commit().await?)
 }

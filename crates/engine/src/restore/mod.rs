@@ -5,19 +5,25 @@
 //! What differs still is tried again, and listed in the end. Nothing is remembered of the steps: after a kill the
 //! difference is computed anew, and items put aside are found by their ids.
 //!
+//! Single items: the same kind of steps for what was chosen, from a look at the folders that receive it.
+//!
 //! To a new site: the same steps from an empty library, and a listing instead of a backup to verify.
 
 mod apply;
 mod compare;
+mod granular;
 mod in_place;
 mod new_site;
 mod plan;
 pub(crate) mod source;
 
-use holdfast_domain::{RestoreArtifact, RestoredSite};
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_domain::{RestoreArtifact, RestoredItem, RestoredSite};
 use holdfast_store::ItemFailure;
 
 pub(crate) use apply::public_error;
+pub(crate) use granular::restore_item;
 pub(crate) use in_place::restore_in_place;
 pub(crate) use new_site::restore_to_new_site;
 
@@ -26,8 +32,14 @@ const PASSES: u32 = 3;
 
 /// Where a restore went, and what it could not restore.
 pub(crate) struct Restored {
-    pub(crate) site: RestoredSite,
+    /// `None`: nothing was restored.
+    pub(crate) to: Option<RestoredTo>,
     pub(crate) failures: Vec<ItemFailure>,
+}
+
+pub(crate) enum RestoredTo {
+    Site(RestoredSite),
+    Item(RestoredItem),
 }
 
 /// What an attempt leaves to the next: the job's progress.
@@ -40,6 +52,12 @@ pub(crate) struct RestoreProgress {
     /// New site: the path that was free, noted before the site is made.
     #[serde(default)]
     pub(crate) new_site_path: Option<String>,
+    /// Granular: the names of chosen items where their own were taken or might be, by drive and item.
+    #[serde(default)]
+    pub(crate) chosen_names: BTreeMap<String, String>,
+    /// Granular: the topmost folders that the restore makes, by drive and item.
+    #[serde(default)]
+    pub(crate) made_folders: BTreeSet<String>,
 }
 
 impl RestoreProgress {

@@ -11,7 +11,7 @@ use super::compare::{Live, Roots, compare, list_library};
 use super::in_place::{left_alone_failure, library_failure};
 use super::plan::{Pictures, Plan, fold, live_path, plan, target_path};
 use super::source::{PermissionReader, Picture};
-use super::{PASSES, RestoreTask, Restored};
+use super::{PASSES, RestoreTask, Restored, RestoredTo};
 use crate::backup::layout::LibraryRecord;
 use crate::error::JobError;
 use crate::observer::Progress;
@@ -50,10 +50,8 @@ pub(crate) async fn restore_to_new_site(
             message: format!("The new site could not be made read-only: {error}."),
         }),
     }
-    Ok(Restored {
-        site: RestoredSite { id: site.id, name: site.display_name, web_url: site.web_url },
-        failures,
-    })
+    let site = RestoredSite { id: site.id, name: site.display_name, web_url: site.web_url };
+    Ok(Restored { to: Some(RestoredTo::Site(site)), failures })
 }
 
 /// The site whose path an earlier attempt noted, or one at the first free path. The path is noted before the site is

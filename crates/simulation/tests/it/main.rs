@@ -4,6 +4,7 @@
 
 mod a;
 mod b;
+mod browse;
 mod common;
 mod d;
 mod damage;
@@ -11,9 +12,11 @@ mod drives;
 mod f;
 mod faults;
 mod gaps;
+mod granular;
 mod leases;
 mod meanwhile;
 mod membership;
+mod offboard;
 mod outage;
 mod power;
 mod restic;

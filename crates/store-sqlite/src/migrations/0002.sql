@@ -107,3 +107,21 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_tenant ON audit (tenant, sequence);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+CREATE TABLE browse_sessions (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, workload TEXT NOT NULL, unit TEXT NOT NULL, restore_point TEXT NOT NULL, protection_date_time INTEGER NOT NULL,
+  resource TEXT NOT NULL, status TEXT NOT NULL, error TEXT, size_bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX browse_sessions_by_age ON browse_sessions (tenant, created_at DESC, id);
+CREATE INDEX browse_sessions_by_expiry ON browse_sessions (expires_at);
+CREATE INDEX browse_sessions_by_unit ON browse_sessions (unit);
+CREATE INDEX restore_artifacts_by_browse_session ON restore_artifacts (browse_session) WHERE browse_session IS NOT NULL;
+
+-- `session` is the session's number. An ordinal is the item's place in path order; what is below it ends with `last`.
+CREATE TABLE browse_items (
+  session INTEGER NOT NULL, ordinal INTEGER NOT NULL, last INTEGER NOT NULL, parent INTEGER, kind INTEGER NOT NULL, guid BLOB NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL,
+  items INTEGER NOT NULL, size INTEGER NOT NULL, created INTEGER, modified INTEGER, web_url TEXT,
+  PRIMARY KEY (session, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX browse_items_by_parent ON browse_items (session, parent, ordinal);
+CREATE INDEX browse_items_by_guid ON browse_items (session, guid);

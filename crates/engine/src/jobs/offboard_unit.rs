@@ -1,0 +1,54 @@
+//! [`OffboardUnit`](holdfast_domain::Work::OffboardUnit): the end of a unit's backups.
+//!
+//! The secret goes first: whatever is left after a kill, or in a copy of the object store, is noise from then on. Then go
+//! the objects, then the rows that tell of them.
+
+use holdfast_domain::{ClaimedJob, JobId, UnitId, UnitState};
+
+use crate::Shared;
+use crate::error::JobError;
+use crate::lease::LeaseKeeper;
+
+/// Rows deleted in one transaction.
+const BATCH: u32 = 5_000;
+
+pub(crate) async fn run(
+    shared: &Shared,
+    job: &ClaimedJob,
+    keeper: &LeaseKeeper,
+    unit: UnitId,
+) -> Result<(), JobError> {
+    let now = shared.clock.now();
+    let mut tx = shared.store.begin().await?;
+    let state = tx.unit(job.tenant, unit).await?.map(|found| found.value.state);
+    let Some(UnitState::OffboardRequested { at }) = state else {
+        // Cancelled.
+        tx.finish(keeper.lease()?).await?;
+        return Ok(tx.commit().await?);
+    };
+    let due = at.plus(shared.options.offboard_grace);
+    if now < due {
+        // Cancelled, and asked for again: this job waited for the first time.
+        tx.enqueue(job.tenant, JobId::random(&*shared.entropy), job.work, due).await?;
+        tx.finish(keeper.lease()?).await?;
+        return Ok(tx.commit().await?);
+    }
+    drop(tx);
+    shared.repositories.destroy(unit, keeper).await?;
+    loop {
+        let mut tx = shared.store.begin().await?;
+        let forgotten = tx.forget_backups(unit, keeper.lease()?, BATCH).await?;
+        if forgotten > 0 {
+            tx.commit().await?;
+            continue;
+        }
+        if let Some(mut found) = tx.unit(job.tenant, unit).await? {
+            found.value.state = found.value.state.finish_offboard(now)?;
+            tx.put(&found.value, found.version).await?;
+        }
+        tx.finish(keeper.lease()?).await?;
+        tx.commit().await?;
+        tracing::info!(%unit, "the backups of a unit are destroyed");
+        return Ok(());
+    }
+}
