@@ -71,7 +71,6 @@ impl Graph {
     }
 
     /// The backup API itself, for a server of its own.
-    #[must_use]
     pub fn api(&self) -> Router {
         self.api.clone()
     }

@@ -123,8 +123,7 @@ impl World {
         let graph = &self.node.graph;
         let path = format!("/{sessions}/{session}");
         let mut found = graph.backup(Method::GET, &path, &Value::Null).await?;
-        let artifacts =
-            graph.beta(Method::GET, &format!("{path}/{list}"), &Value::Null).await?;
+        let artifacts = graph.beta(Method::GET, &format!("{path}/{list}"), &Value::Null).await?;
         found["artifacts"] = artifacts["value"].clone();
         Ok(found)
     }
