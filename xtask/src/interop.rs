@@ -31,14 +31,28 @@ struct Story {
     script: &'static str,
     /// Which of azure-identity's two credentials: `sync` goes over MSAL, `aio` does not.
     credential: &'static str,
+    /// What it needs: the SDKs of both versions of Graph do not go together.
+    requirements: &'static str,
 }
 
-const STORIES: [Story; 4] = [
-    Story { script: "backup_restore.py", credential: "sync" },
-    Story { script: "backup_restore.py", credential: "aio" },
-    Story { script: "content.py", credential: "sync" },
+impl Story {
+    const fn new(script: &'static str, credential: &'static str) -> Self {
+        Self { script, credential, requirements: "requirements.txt" }
+    }
+
+    const fn beta(script: &'static str) -> Self {
+        Self { script, credential: "sync", requirements: "requirements-beta.txt" }
+    }
+}
+
+const STORIES: [Story; 6] = [
+    Story::new("backup_restore.py", "sync"),
+    Story::new("backup_restore.py", "aio"),
+    Story::new("content.py", "sync"),
     // MSAL itself, as people's programs use it.
-    Story { script: "sign_in.py", credential: "sync" },
+    Story::new("sign_in.py", "sync"),
+    Story::beta("backup_restore_beta.py"),
+    Story::beta("round_trip.py"),
 ];
 
 pub(crate) fn interop(options: &InteropOptions) -> anyhow::Result<()> {
@@ -47,8 +61,8 @@ pub(crate) fn interop(options: &InteropOptions) -> anyhow::Result<()> {
     let scripts = project::root().join("interop");
     let mut sum = Outcome { passed: 0, failed: 0 };
     if wants(Part::Python) {
-        let python = installation::python("requirements.txt")?;
         for story in &STORIES {
+            let python = installation::python(story.requirements)?;
             println!("{} with the {} credential", story.script, story.credential);
             let mut command = Command::new(&python);
             command.arg(scripts.join(story.script)).env("CRED", story.credential);

@@ -65,6 +65,11 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         repetitions: usize,
     },
+    /// Measures the API in a large tenant, beside one of a hundredth of the size and beside a bare server.
+    Scale {
+        #[arg(long, default_value_t = 100_000)]
+        units: u32,
+    },
     /// Kills `holdfast dev` at random moments and looks for what was lost.
     Kill {
         #[arg(long, default_value_t = 1)]
@@ -92,6 +97,7 @@ fn main() -> ExitCode {
         Command::Bench { bytes, items, repetitions } => {
             bench::bench(&bench::BenchOptions { bytes, items, repetitions })
         }
+        Command::Scale { units } => truth::scale(units),
         Command::Kill { seed, rounds } => kill::kill(seed, rounds),
         Command::Truth { seed, steps } => truth::truth(seed, steps),
     };

@@ -1,22 +1,16 @@
-//! `cargo xtask truth`: the random walk of `crates/simulation`, optimized.
+//! `cargo xtask truth` and `cargo xtask scale`: programs of `crates/simulation`, optimized.
 
 use crate::{project, shell};
 
 pub(crate) fn truth(seed: u64, steps: u32) -> anyhow::Result<()> {
-    let (seed, steps) = (seed.to_string(), steps.to_string());
-    shell::run(project::cargo().args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "holdfast-simulation",
-        "--bin",
-        "truth",
-        "--",
-        "--seed",
-        &seed,
-        "--steps",
-        &steps,
-    ]))
+    simulate("truth", &["--seed", &seed.to_string(), "--steps", &steps.to_string()])
+}
+
+pub(crate) fn scale(units: u32) -> anyhow::Result<()> {
+    simulate("scale", &["--units", &units.to_string()])
+}
+
+fn simulate(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let cargo = ["run", "--quiet", "--locked", "--release", "--package", "holdfast-simulation"];
+    shell::run(project::cargo().args(cargo).args(["--bin", program, "--"]).args(arguments))
 }
