@@ -531,8 +531,11 @@ fn alike(ours: &Value, theirs: &Value, place: &str) -> Result<(), String> {
             for (name, value) in theirs {
                 // Ours names the request in its place.
                 let is_error_detail = place == "/error" && name == "details";
-                // A restore point does not tell who made an item.
-                let is_person = theirs.contains_key("itemKey") && name.ends_with("By");
+                // A restore point does not tell who made an item; sites and libraries have no times.
+                let is_stamp =
+                    ["createdBy", "createdDateTime", "lastModifiedBy", "lastModifiedDateTime"]
+                        .contains(&name.as_str());
+                let is_person = theirs.contains_key("itemKey") && is_stamp;
                 if LACKING.contains(&name.as_str()) || is_error_detail || is_person {
                     continue;
                 }
