@@ -19,7 +19,7 @@ const MONITOR: &str = "BackupRestore-Monitor.Read.All";
 
 /// Codes of ours that no request provokes.
 const NOT_PROVOKED: [(ErrorCode, &str); 2] = [
-    (ErrorCode::Conflict, "browsing is not served yet"),
+    (ErrorCode::NotImplemented, "every operation of the contract is served or refused by name"),
     (
         ErrorCode::InvalidProtectionRuleStatusForUpdation,
         "a static rule is never updated, and a dynamic one has a code of its own (422)",
@@ -62,6 +62,10 @@ struct Scene {
     /// With a bulk request that is being carried out.
     bulk_session: String,
     bulk_request: String,
+    /// Of a site with two libraries.
+    browse_session: String,
+    /// Not ready yet.
+    creating_session: String,
 }
 
 const GROUP: &str = "(memberOf -any (group.id -in ['0000000d-0001-4000-8000-0000000d0001']))";
@@ -71,6 +75,10 @@ impl Scene {
         let harness = Harness::new().await;
         let protected = harness.protected(&[1, 2]).await;
         let (units, points): (Vec<_>, Vec<_>) = protected.into_iter().unzip();
+        let browsing = json!({ "restorePointId": points[0].to_string() });
+        let made = harness.post("/sharePointBrowseSessions", browsing.clone()).await.ok();
+        let browse_session = Harness::id(&made);
+        harness.work().await;
         let policy = Harness::id(&harness.get("/protectionPolicies").await.ok()["value"][0]);
         let draft = harness.draft(&points[..1]).await;
         let mut active_session = String::new();
@@ -94,6 +102,7 @@ impl Scene {
             let path = format!("/protectionPolicies/{id}/activate");
             harness.post(&path, Value::Null).await.ok();
         }
+        let creating_session = post("/sharePointBrowseSessions".to_owned(), browsing).await;
         let bulk_session = post("/sharePointRestoreSessions".to_owned(), json!({})).await;
         let bulk_request = post(bulk_path(&bulk_session), bulk_body(&["https://a.example"])).await;
         let scene = Self {
@@ -107,6 +116,8 @@ impl Scene {
             mail_policy,
             bulk_session,
             bulk_request,
+            browse_session,
+            creating_session,
             harness,
         };
         scene.put_rule(&scene.dynamic_rule, RuleState::DeleteRequested).await;
@@ -298,6 +309,7 @@ impl Scene {
 
     fn other_cases(&self) -> Vec<Case> {
         use ErrorCode as E;
+        let beta = "/beta/solutions/backupRestore/sharePointBrowseSessions";
         let long = vec!["id eq 'x'"; 101].join(" or ");
         let offboard = format!("/protectionUnits/{}/offboard", self.units[0]);
         let owner = json!({ "appOwnerTenantId": "x" });
@@ -313,7 +325,18 @@ impl Scene {
             get("generic", E::Forbidden, "/protectionPolicies"),
             get("generic", E::ResourceNotFound, "/nothing"),
             delete("generic", E::MethodNotAllowed, "/restorePoints/x"),
-            get("ours", E::NotImplemented, "/sharePointBrowseSessions"),
+            post(
+                "browseBeta",
+                E::Conflict,
+                &format!("{beta}/{}/browse", self.browse_session),
+                json!({ "optimizedBrowse": true }),
+            ),
+            post(
+                "ours",
+                E::BrowseSessionNotReady,
+                &format!("{beta}/{}/browse", self.creating_session),
+                json!({}),
+            ),
         ];
         for case in &mut cases {
             case.token = match case.code {
