@@ -31,6 +31,8 @@ const ROLES: [&str; 12] = [
     "BackupRestore-Search.Read.All",
     "BackupRestore-Monitor.Read.All",
 ];
+/// The template id of the directory role.
+const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 const TOKEN_KEPT: Duration = Duration::from_secs(20 * 60);
 
 /// An answer, read whole.
@@ -174,7 +176,9 @@ impl Graph {
         let people = self.list("/v1.0/users").await?;
         let person = people[0]["id"].as_str().unwrap_or_default();
         let client = self.tenant.facts().client_id.to_string();
-        let token = self.tenant.mint_token(&TokenClaims::delegated(client, person, &ROLES));
+        let mut claims = TokenClaims::delegated(client, person, &ROLES);
+        claims.wids = vec![GLOBAL_ADMINISTRATOR.to_owned()];
+        let token = self.tenant.mint_token(&claims);
         let url = format!("{API}{BETA_ROOT}{path}");
         let answer = self
             .send(self.api.clone(), method, &url, "application/json", Bytes::new(), Some(token))
