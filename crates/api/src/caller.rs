@@ -1,7 +1,7 @@
 //! Who calls: tokens verified, and turned into a [`Caller`].
 //!
-//! Checked on every request: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer, the audience,
-//! and the times with five minutes of tolerance. Parsed keys are kept; a `kid` that is not among them makes the verifier ask
+//! Checked: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer, the audience; and on every
+//! request the times, with five minutes of tolerance. Good tokens are remembered by their hash, and parsed keys are kept; a `kid` that is not among them makes the verifier ask
 //! its issuer again, at most every few seconds, so that unknown ids cannot be used to flood the issuer. Keys that are a day old are
 //! asked for again as well; while the issuer is away they go on counting.
 
@@ -25,7 +25,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 const KEYS_INTERVAL: Duration = Duration::from_secs(5);
 /// Keys are asked for again at this age, so that one that was withdrawn counts no longer than that.
 const KEYS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Verified signatures that are remembered for each issuer.
+/// Verified tokens that are remembered for each issuer.
 const VERIFIED_TOKENS: usize = 4096;
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES: usize = 16 * 1024;
@@ -146,7 +146,7 @@ impl Caller {
     }
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 struct Claims {
     iss: String,
     aud: Audience,
@@ -174,7 +174,7 @@ struct Claims {
     name: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
@@ -204,8 +204,18 @@ struct KnownIssuer {
 struct Keys {
     by_id: HashMap<String, DecodingKey>,
     fetched_at: Option<Timestamp>,
-    /// Tokens whose signatures were verified with these keys: by which, and what they claim.
-    verified: HashMap<TokenDigest, (String, Arc<Claims>)>,
+    /// Tokens that were verified with these keys.
+    verified: HashMap<TokenDigest, Verified>,
+}
+
+/// What a good token says. Only its times remain to be checked.
+#[derive(Clone)]
+struct Verified {
+    /// `exp`, seconds since 1970.
+    expires: f64,
+    /// `nbf`
+    not_before: Option<f64>,
+    caller: Arc<Caller>,
 }
 
 impl TokenVerifier {
@@ -223,7 +233,7 @@ impl TokenVerifier {
         &self,
         authorization: Option<&str>,
         now: Timestamp,
-    ) -> Result<Caller, Problem> {
+    ) -> Result<Arc<Caller>, Problem> {
         let header = authorization.ok_or(Problem::Unauthenticated("no token was sent"))?;
         let token = header
             .split_once(' ')
@@ -235,11 +245,29 @@ impl TokenVerifier {
         if token.len() > TOKEN_BYTES {
             return Err(Problem::Unauthenticated("the token is too long"));
         }
-        let claims = self.claims(token, now).await?;
-        caller(Claims::clone(&claims))
+        let digest = Sha256::digest(token).into();
+        let verified = match self.issuers.iter().find_map(|known| known.verified(&digest, now)) {
+            Some(verified) => verified,
+            None => self.verify(token, digest, now).await?,
+        };
+        // A token grows old while it is remembered.
+        let (now, skew) = (seconds(now), CLOCK_SKEW.as_secs_f64());
+        if !verified.expires.is_finite() || now >= verified.expires + skew {
+            return Err(Problem::Unauthenticated("the token has expired"));
+        }
+        if verified.not_before.is_some_and(|from| now < from - skew) {
+            return Err(Problem::Unauthenticated("the token is not valid yet"));
+        }
+        Ok(verified.caller)
     }
 
-    async fn claims(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Problem> {
+    /// Checks everything but the times.
+    async fn verify(
+        &self,
+        token: &str,
+        digest: TokenDigest,
+        now: Timestamp,
+    ) -> Result<Verified, Problem> {
         let malformed = Problem::Unauthenticated("the token is malformed");
         let Ok(header) = jsonwebtoken::decode_header(token) else { return Err(malformed) };
         if header.alg != Algorithm::RS256 {
@@ -258,17 +286,8 @@ impl TokenVerifier {
             .iter()
             .find(|known| known.trusted.issuer.replace("{tenantid}", &claimed.tid) == claimed.iss)
             .ok_or(Problem::Unauthenticated("the issuer is not trusted"))?;
-        let digest = Sha256::digest(token).into();
-        let claims = match known.verified(&kid, &digest, now) {
-            Some(claims) => claims,
-            None => {
-                let key = known.key(&kid, now).await?;
-                let claims = signed_claims(token, &key)?;
-                known.remember(&kid, digest, &claims);
-                claims
-            }
-        };
-
+        let key = known.key(&kid, now).await?;
+        let claims = signed_claims(token, &key)?;
         if claims.iss != claimed.iss || claims.tid != claimed.tid {
             return Err(Problem::Unauthenticated("the issuer is not trusted"));
         }
@@ -280,27 +299,26 @@ impl TokenVerifier {
         if !for_us {
             return Err(Problem::Unauthenticated("the audience is not this service"));
         }
-        let (now, skew) = (seconds(now), CLOCK_SKEW.as_secs_f64());
-        if !claims.exp.is_finite() || now >= claims.exp + skew {
-            return Err(Problem::Unauthenticated("the token has expired"));
-        }
-        if claims.nbf.is_some_and(|nbf| now < nbf - skew) {
-            return Err(Problem::Unauthenticated("the token is not valid yet"));
-        }
-        Ok(claims)
+        let verified = Verified {
+            expires: claims.exp,
+            not_before: claims.nbf,
+            caller: Arc::new(caller(claims)?),
+        };
+        known.remember(&kid, digest, &verified);
+        Ok(verified)
     }
 }
 
 /// The claims of a token that `key` has signed.
-fn signed_claims(token: &str, key: &DecodingKey) -> Result<Arc<Claims>, Problem> {
+fn signed_claims(token: &str, key: &DecodingKey) -> Result<Claims, Problem> {
     let mut validation = Validation::new(Algorithm::RS256);
-    // Times are checked by our own clock, the audience by the issuer's list: at every request.
+    // Times are checked by our own clock, at every request; the audience by the issuer's list.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map(|decoded| Arc::new(decoded.claims))
+        .map(|decoded| decoded.claims)
         .map_err(|_| Problem::Unauthenticated("the signature or the claims are not valid"))
 }
 
@@ -310,16 +328,15 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 impl KnownIssuer {
-    /// The claims of a token whose signature by the key `kid` was verified before, while that key is fresh.
-    fn verified(&self, kid: &str, digest: &TokenDigest, now: Timestamp) -> Option<Arc<Claims>> {
+    /// What was found of a token before, while the keys that tell it are fresh.
+    fn verified(&self, digest: &TokenDigest, now: Timestamp) -> Option<Verified> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = keys.fetched_at.is_some_and(|at| now.since(at) < KEYS_AGE);
-        let (signer, claims) = keys.verified.get(digest)?;
-        (is_fresh && signer == kid).then(|| claims.clone())
+        keys.verified.get(digest).filter(|_| is_fresh).cloned()
     }
 
-    /// Signatures that were verified need not be verified again until the issuer's keys are replaced.
-    fn remember(&self, kid: &str, digest: TokenDigest, claims: &Arc<Claims>) {
+    /// A token that was verified need not be verified again until the issuer's keys are replaced.
+    fn remember(&self, kid: &str, digest: TokenDigest, verified: &Verified) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         if !keys.by_id.contains_key(kid) {
             return;
@@ -327,7 +344,7 @@ impl KnownIssuer {
         if keys.verified.len() >= VERIFIED_TOKENS {
             keys.verified.clear();
         }
-        keys.verified.insert(digest, (kid.to_owned(), claims.clone()));
+        keys.verified.insert(digest, verified.clone());
     }
 
     async fn key(&self, kid: &str, now: Timestamp) -> Result<DecodingKey, Problem> {

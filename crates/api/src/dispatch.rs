@@ -13,7 +13,6 @@ use holdfast_graph_model::odata::QueryOptions;
 use holdfast_graph_model::{ErrorCode, Members, Version, Viewer};
 use holdfast_store::StoreError;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
 use crate::App;
 use crate::address::{self, Address, Root, Special};
@@ -118,7 +117,7 @@ async fn carry_out(
     let options = query_options(&query)?;
     let call = Call {
         app: Arc::clone(app),
-        caller: Arc::new(caller),
+        caller,
         viewer: Viewer { members: look.members, version },
         keys: found.keys,
         options,
@@ -182,7 +181,7 @@ fn respond(answer: Answer, look: &Look) -> Response<Body> {
         AnswerBody::Text(text) => (Some("text/plain"), Body::from(text)),
         AnswerBody::Document(content_type, text) => (Some(content_type), Body::from(text)),
         AnswerBody::Json(object) => {
-            let text = Value::Object(object).to_string();
+            let text = serde_json::to_vec(&object).expect("keys are texts");
             (Some(look.format.content_type()), Body::from(text))
         }
     };

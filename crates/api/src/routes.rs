@@ -3,7 +3,9 @@
 //! Paths are below `/solutions/backupRestore` of both versions, or below `/holdfast/v1`. What the contract has and this list
 //! lacks is refused by name: a documented operation with 501, a generic write that no page describes with 405.
 
+use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 use axum::http::Method;
 use holdfast_domain::Workload::{Exchange, OneDrive, SharePoint};
@@ -365,29 +367,53 @@ pub(crate) struct Found {
     pub(crate) keys: Vec<String>,
 }
 
+/// Routes by their first segment in lower case, which is never a key, and how many they have: a request is compared with the few
+/// that are like it.
+type Index = HashMap<(String, usize), Vec<(&'static Route, &'static Operation)>>;
+
+static GRAPH_INDEX: LazyLock<Index> = LazyLock::new(|| index(GRAPH));
+static HOLDFAST_INDEX: LazyLock<Index> = LazyLock::new(|| index(HOLDFAST));
+
+fn index(routes: &'static [Route]) -> Index {
+    let mut index = Index::new();
+    for route in routes {
+        let operation = operations().get(route.operation).expect("a test looks every id up");
+        let segments: Vec<&str> = route.path.split('/').skip(1).collect();
+        let first = segments.first().copied().unwrap_or_default().to_ascii_lowercase();
+        index.entry((first, segments.len())).or_default().push((route, operation));
+    }
+    index
+}
+
 /// Finds the operation of a method and an address.
 pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem> {
-    let routes = match address.root {
-        Root::BackupRestore(_) => GRAPH,
-        Root::Holdfast => HOLDFAST,
+    let index = match address.root {
+        Root::BackupRestore(_) => &GRAPH_INDEX,
+        Root::Holdfast => &HOLDFAST_INDEX,
     };
-    let mut matching: Vec<(Match, &Route)> = routes
+    let first = address.segments.first().map(|segment| segment.text.to_ascii_lowercase());
+    let alike = index.get(&(first.unwrap_or_default(), address.segments.len()));
+    let mut matching: Vec<(Match, &Route, &'static Operation)> = alike
+        .map(Vec::as_slice)
+        .unwrap_or_default()
         .iter()
-        .filter_map(|route| matches(route.path, &address.segments).map(|found| (found, route)))
-        .filter(|(_, route)| match address.root {
-            Root::BackupRestore(version) => operation_of(route).is_in(version),
+        .filter(|(_, operation)| match address.root {
+            Root::BackupRestore(version) => operation.is_in(version),
             Root::Holdfast => true,
+        })
+        .filter_map(|(route, operation)| {
+            Some((matches(route.path, &address.segments)?, *route, *operation))
         })
         .collect();
     // The path with the most literal segments wins, whatever the method: `search` is no key.
-    let best = matching.iter().map(|(found, _)| found.keys_at.clone()).min();
-    matching.retain(|(found, _)| Some(&found.keys_at) == best.as_ref());
-    let allow: Vec<&str> = matching.iter().map(|(_, route)| route.method.as_str()).collect();
-    let allow = allow.join(", ");
-    if let Some((found, route)) = matching.into_iter().find(|(_, route)| route.method == *method) {
-        let operation = operation_of(route);
+    let best = matching.iter().map(|(found, ..)| found.keys_at.clone()).min();
+    matching.retain(|(found, ..)| Some(&found.keys_at) == best.as_ref());
+    if let Some(at) = matching.iter().position(|(_, route, _)| route.method == *method) {
+        let (found, route, operation) = matching.swap_remove(at);
         return Ok(Found { operation, handler: route.handler, keys: found.keys });
     }
+    let allow: Vec<&str> = matching.iter().map(|(_, route, _)| route.method.as_str()).collect();
+    let allow = allow.join(", ");
     match known_but_not_served(method, address, best.as_ref()) {
         Some(operation) => Ok(Found { operation, handler: refusal(operation), keys: Vec::new() }),
         None if allow.is_empty() => {
@@ -400,10 +426,6 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     }
 }
 
-fn operation_of(route: &Route) -> &'static Operation {
-    operations().get(route.operation).expect("a test looks every id up")
-}
-
 /// Where a path's keys are, for comparing paths, and the keys themselves.
 struct Match {
     keys_at: Vec<bool>,
@@ -411,7 +433,6 @@ struct Match {
 }
 
 fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
-    // Every request is compared with every route: nothing is allocated before the first segment fits.
     let mut pattern = path.split('/').filter(|part| !part.is_empty());
     let mut found = Match { keys_at: Vec::new(), keys: Vec::new() };
     for segment in segments {

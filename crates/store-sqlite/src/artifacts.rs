@@ -57,7 +57,7 @@ impl Artifacts for SqliteTx {
         let mut rows =
             prepared.query(params![session.to_string(), tenant.to_string()]).map_err(failed)?;
         let row = rows.next().map_err(failed)?.ok_or_else(|| nonsense("tally", "no row"))?;
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok(ArtifactTally {
             total: row.count("total")?,
             completed: row.count("completed")?,
@@ -114,7 +114,7 @@ impl Artifacts for SqliteTx {
             prepared.query(params![artifact.to_string(), tenant.to_string()]).map_err(failed)?;
         let mut failures = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             failures.push(ItemFailure {
                 path: row.text("path")?,
                 code: row.text("code")?,

@@ -216,7 +216,7 @@ impl SqliteTx {
         let mut rows = prepared.query(params_from_iter(values)).map_err(failed)?;
         let mut items = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            items.push(item_of(&Columns(row))?);
+            items.push(item_of(&Columns::of(row))?);
         }
         Ok(items)
     }
@@ -292,8 +292,7 @@ fn item_of(row: &Columns<'_>) -> Result<BrowseItem, StoreError> {
     };
     let guid = row.blob("guid")?.unwrap_or_default();
     let times = row.optional_time("created")?.zip(row.optional_time("modified")?);
-    let parent: Option<i64> =
-        row.0.get("parent").map_err(|error| nonsense("browse_items.parent", error))?;
+    let parent: Option<i64> = row.read("parent")?;
     Ok(BrowseItem {
         ordinal: row.count("ordinal")?,
         last: row.count("last")?,

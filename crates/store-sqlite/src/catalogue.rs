@@ -34,7 +34,7 @@ impl Catalogue for SqliteTx {
         let mut rows = prepared.query([unit.to_string()]).map_err(failed)?;
         let mut drives = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             drives.push(CatalogueDrive {
                 drive: DriveId::new(row.text("drive_id")?),
                 folder: row.text("folder")?,
@@ -212,7 +212,7 @@ impl Catalogue for SqliteTx {
         let mut rows =
             prepared.query(named_params! { ":unit": unit.to_string() }).map_err(failed)?;
         let row = rows.next().map_err(failed)?.ok_or_else(|| nonsense("totals", "no row"))?;
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok((row.count("items")?, row.count("size_bytes")?))
     }
 
@@ -259,7 +259,7 @@ impl Catalogue for SqliteTx {
             .map_err(failed)?;
         let mut rows = prepared.query(params![number, item.as_str()]).map_err(failed)?;
         let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok(Some(ContentHint {
             drive: drive.clone(),
             item: item.clone(),
@@ -479,7 +479,7 @@ impl SqliteTx {
         let mut rows = prepared.query(values).map_err(failed)?;
         let mut items = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            items.push(item_of(&Columns(row), drive)?);
+            items.push(item_of(&Columns::of(row), drive)?);
         }
         Ok(items)
     }

@@ -47,7 +47,7 @@ impl SqliteTx {
         let mut rows = prepared.query(values).map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             found.push(Versioned { value: T::of(&row)?, version: T::version_of(&row)? });
         }
         Ok(found)

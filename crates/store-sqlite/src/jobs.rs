@@ -72,7 +72,7 @@ impl Jobs for SqliteTx {
             let mut rows =
                 prepared.query(named_params! { ":now": now.unix_micros() }).map_err(failed)?;
             match rows.next().map_err(failed)? {
-                Some(row) => claimed_of(&Columns(row), lease_until)?,
+                Some(row) => claimed_of(&Columns::of(row), lease_until)?,
                 None => return Ok(None),
             }
         };

@@ -20,7 +20,7 @@ impl Notifications for SqliteTx {
             .map_err(failed)?;
         let mut rows = prepared.query([tenant.to_string()]).map_err(failed)?;
         let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok(Some(NotificationsSetting {
             tenant: row.id("tenant")?,
             is_enabled: row.flag("is_enabled")?,
@@ -69,7 +69,7 @@ impl Notifications for SqliteTx {
         let mut rows = prepared.query([limit]).map_err(failed)?;
         let mut mails = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             let mail = Mail {
                 tenant: row.id("tenant")?,
                 written_at: row.time("written_at")?,
@@ -116,7 +116,7 @@ impl Notifications for SqliteTx {
         let mut rows = prepared.query(params![tenant.to_string(), place, limit]).map_err(failed)?;
         let mut records = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             let record = AuditRecord {
                 tenant: row.id("tenant")?,
                 at: row.time("at")?,

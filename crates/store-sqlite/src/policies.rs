@@ -31,7 +31,7 @@ impl Policies for SqliteTx {
         let mut rows =
             prepared.query(params![tenant.to_string(), policy.to_string()]).map_err(failed)?;
         let row = rows.next().map_err(failed)?.ok_or_else(|| nonsense("tally", "no row"))?;
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok(UnitTally {
             on_the_way: row.count("on_the_way")?,
             protected: row.count("protected")?,

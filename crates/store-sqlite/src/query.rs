@@ -181,7 +181,7 @@ pub(crate) fn list<C: SqlColumn, T>(
             page.next = last;
             break;
         }
-        page.rows.push(read(&Columns(row))?);
+        page.rows.push(read(&Columns::of(row))?);
         let mut position = Vec::with_capacity(order.len());
         for (index, (column, _)) in order.iter().enumerate() {
             let value: SqlValue = row.get(format!("order_{index}").as_str()).map_err(failed)?;

@@ -47,7 +47,7 @@ impl RestorePoints for SqliteTx {
             prepared.query(params![id.to_string(), tenant.to_string()]).map_err(failed)?;
         let mut gaps = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let row = Columns(row);
+            let row = Columns::of(row);
             gaps.push(Gap {
                 drive: row.text("drive")?,
                 item: row.text("item")?,

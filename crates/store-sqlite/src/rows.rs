@@ -1,5 +1,6 @@
 //! Values of the domain as columns, and back.
 
+use std::cell::Cell;
 use std::str::FromStr;
 
 use holdfast_domain::{
@@ -7,28 +8,47 @@ use holdfast_domain::{
     Stamps, Timestamp,
 };
 use holdfast_store::StoreError;
-use rusqlite::Row;
-use rusqlite::types::Value as SqlValue;
+use rusqlite::types::{FromSql, Value as SqlValue};
+use rusqlite::{Row, Statement};
 use serde_json::{Value, json};
 
 /// Reads the columns of one row by name, and says which one makes no sense.
-pub(crate) struct Columns<'a>(pub(crate) &'a Row<'a>);
+pub(crate) struct Columns<'a> {
+    row: &'a Row<'a>,
+    /// Where the next name is looked for first: columns are mostly read in the order that they have.
+    next: Cell<usize>,
+}
 
-impl Columns<'_> {
+impl<'a> Columns<'a> {
+    pub(crate) fn of(row: &'a Row<'a>) -> Self {
+        Self { row, next: Cell::new(0) }
+    }
+
+    pub(crate) fn read<T: FromSql>(&self, name: &str) -> Result<T, StoreError> {
+        let statement: &Statement<'_> = self.row.as_ref();
+        let count = statement.column_count();
+        let index = (self.next.get()..count)
+            .chain(0..self.next.get())
+            .find(|index| statement.column_name(*index) == Ok(name))
+            .ok_or_else(|| nonsense(name, "missing"))?;
+        self.next.set(index + 1);
+        self.row.get(index).map_err(|error| nonsense(name, error))
+    }
+
     pub(crate) fn text(&self, name: &str) -> Result<String, StoreError> {
-        self.0.get(name).map_err(|error| nonsense(name, error))
+        self.read(name)
     }
 
     pub(crate) fn optional_text(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.0.get(name).map_err(|error| nonsense(name, error))
+        self.read(name)
     }
 
     pub(crate) fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(name).map_err(|error| nonsense(name, error))
+        self.read(name)
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<i64, StoreError> {
-        self.0.get(name).map_err(|error| nonsense(name, error))
+        self.read(name)
     }
 
     pub(crate) fn count(&self, name: &str) -> Result<u64, StoreError> {
@@ -61,7 +81,7 @@ impl Columns<'_> {
     }
 
     pub(crate) fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
-        let micros: Option<i64> = self.0.get(name).map_err(|error| nonsense(name, error))?;
+        let micros: Option<i64> = self.read(name)?;
         micros
             .map(|micros| {
                 Timestamp::from_unix_micros(micros).ok_or_else(|| nonsense(name, "out of range"))
@@ -86,10 +106,12 @@ impl Columns<'_> {
 
     pub(crate) fn retention(&self) -> Result<Retention, StoreError> {
         let days = |name| -> Result<Option<RetentionDays>, StoreError> {
-            let days: Option<u32> = self.0.get(name).map_err(|error| nonsense(name, error))?;
+            let days: Option<u32> = self.read(name)?;
             days.map(|days| RetentionDays::new(days).ok_or_else(|| nonsense(name, days)))
                 .transpose()
         };
+        let window =
+            days("retention_days")?.ok_or_else(|| nonsense("retention_days", "missing"))?;
         let pending =
             match (days("pending_retention_days")?, self.optional_time("pending_retention_at")?) {
                 (Some(target), Some(effective_at)) => {
@@ -97,8 +119,6 @@ impl Columns<'_> {
                 }
                 _ => None,
             };
-        let window =
-            days("retention_days")?.ok_or_else(|| nonsense("retention_days", "missing"))?;
         Ok(Retention { window, pending })
     }
 

@@ -25,7 +25,7 @@ impl Rules for SqliteTx {
             prepared.query(params![rule.to_string(), tenant.to_string()]).map_err(failed)?;
         let mut units = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            units.push(Columns(row).id("unit")?);
+            units.push(Columns::of(row).id("unit")?);
         }
         Ok(units)
     }

@@ -22,7 +22,7 @@ impl SearchResponses for SqliteTx {
         let mut rows =
             prepared.query(params![id.to_string(), tenant.to_string()]).map_err(failed)?;
         let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-        let row = Columns(row);
+        let row = Columns::of(row);
         Ok(Some(SearchResponse {
             id: row.id("id")?,
             tenant: row.id("tenant")?,

@@ -17,7 +17,7 @@ impl Services for SqliteTx {
         let mut prepared =
             self.sql().prepare_cached("SELECT * FROM services WHERE tenant = ?").map_err(failed)?;
         let mut rows = prepared.query([tenant.to_string()]).map_err(failed)?;
-        rows.next().map_err(failed)?.map(|row| service_of(&Columns(row))).transpose()
+        rows.next().map_err(failed)?.map(|row| service_of(&Columns::of(row))).transpose()
     }
 
     async fn put_service(
@@ -56,7 +56,7 @@ impl Services for SqliteTx {
         let mut rows = prepared.query([]).map_err(failed)?;
         let mut tenants = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            tenants.push(Columns(row).id("tenant")?);
+            tenants.push(Columns::of(row).id("tenant")?);
         }
         Ok(tenants)
     }

@@ -75,6 +75,24 @@ fn state_name(state: UnitState) -> &'static str {
     }
 }
 
+fn state_of(row: &Columns<'_>) -> Result<UnitState, StoreError> {
+    let at = || {
+        row.optional_time("state_since")?.ok_or_else(|| nonsense("units.state_since", "missing"))
+    };
+    Ok(match row.text("state")?.as_str() {
+        "unprotected" => UnitState::Unprotected,
+        "protectRequested" => UnitState::ProtectRequested,
+        "protected" => UnitState::Protected,
+        "unprotectRequested" => UnitState::UnprotectRequested,
+        "removeRequested" => UnitState::RemoveRequested,
+        "detached" => UnitState::Detached,
+        "offboardRequested" => UnitState::OffboardRequested { at: at()? },
+        "offboarded" => UnitState::Offboarded { at: at()? },
+        "cancelOffboardRequested" => UnitState::CancelOffboardRequested { at: at()? },
+        other => return Err(nonsense("units.state", other)),
+    })
+}
+
 fn state_since(state: UnitState) -> Option<Timestamp> {
     match state {
         UnitState::OffboardRequested { at }
@@ -105,40 +123,23 @@ impl Stored for ProtectionUnit {
     const TABLE: &'static str = "units";
 
     fn of(row: &Columns<'_>) -> Result<Self, StoreError> {
-        let at = || {
-            row.optional_time("state_since")?
-                .ok_or_else(|| nonsense("units.state_since", "missing"))
-        };
-        let state = match row.text("state")?.as_str() {
-            "unprotected" => UnitState::Unprotected,
-            "protectRequested" => UnitState::ProtectRequested,
-            "protected" => UnitState::Protected,
-            "unprotectRequested" => UnitState::UnprotectRequested,
-            "removeRequested" => UnitState::RemoveRequested,
-            "detached" => UnitState::Detached,
-            "offboardRequested" => UnitState::OffboardRequested { at: at()? },
-            "offboarded" => UnitState::Offboarded { at: at()? },
-            "cancelOffboardRequested" => UnitState::CancelOffboardRequested { at: at()? },
-            other => return Err(nonsense("units.state", other)),
-        };
-        let workload = row.text("workload")?;
+        // In the order of the columns.
         Ok(ProtectionUnit {
             id: row.id("id")?,
             tenant: row.id("tenant")?,
-            workload: Workload::from_name(&workload)
-                .ok_or_else(|| nonsense("units.workload", &workload))?,
+            workload: row.member("workload", Workload::from_name)?,
             resource: row.text("resource")?,
             policy: row.optional_id("policy")?,
-            state,
-            sources: sources_of(&row.text("sources")?),
+            state: state_of(row)?,
             name: row.optional_text("name")?,
             web_url: row.optional_text("web_url")?,
-            email: row.optional_text("email")?,
             error: row.public_error("error")?,
             next_backup_at: row.optional_time("next_backup_at")?,
+            stamps: row.stamps()?,
+            sources: sources_of(&row.text("sources")?),
+            email: row.optional_text("email")?,
             billing_policy: row.optional_text("billing_policy")?,
             retention: row.retention()?,
-            stamps: row.stamps()?,
         })
     }
 }

@@ -32,12 +32,18 @@ const LOAD: Duration = Duration::from_secs(5);
 struct Arguments {
     #[arg(long, default_value_t = 100_000)]
     units: u32,
+    /// Only the comparison with a bare server.
+    #[arg(long)]
+    throughput: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { units } = Arguments::parse();
+    let Arguments { units, throughput: only_throughput } = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if only_throughput {
+            return throughput().await;
+        }
         let small = measure((units / 100).max(40)).await?;
         let large = measure(units).await?;
         println!("| Request | p50 | p99 | at a hundredth: p50 | p99 | growth of p50 |");
