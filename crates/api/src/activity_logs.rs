@@ -24,7 +24,7 @@ impl Resource for ActivityLogs {
     const BASE: &'static str = "activityLogBase";
     const WORD: &'static str = "entry of the activity log";
     const PLACE_COLUMNS: PlaceColumns<ActivityColumn> =
-        PlaceColumns { workload: None, parent: None };
+        PlaceColumns { workload: Some(ActivityColumn::Workload), parent: None };
 
     fn segment(_at: At) -> String {
         "activityLogs".to_owned()
@@ -48,8 +48,8 @@ impl Resource for ActivityLogs {
         Some(Field { column, kind })
     }
 
-    fn place(_activity: &Activity) -> (Option<Workload>, Option<String>) {
-        (None, None)
+    fn place(activity: &Activity) -> (Option<Workload>, Option<String>) {
+        (Some(activity.workload), None)
     }
 
     async fn shown(

@@ -1,7 +1,7 @@
 //! Directory roles: what an administrator's role covers, on top of a delegated token's scopes (`spec/behaviour.md` section 11).
 //!
-//! An operation whose path names a workload takes a role that covers it; any other one takes any of the roles, and asks again when it
-//! changes an object of one workload. Browsing and granular files take the one role that `spec/operations.json` names.
+//! An operation whose path names a workload takes a role that covers it; any other one takes any of the roles, finds in lists only what
+//! they cover, and refuses a single object of another workload. Browsing and granular files take the one role that `spec/operations.json` names.
 
 use holdfast_domain::Workload;
 use holdfast_domain::Workload::{Exchange, OneDrive, SharePoint};
@@ -29,6 +29,11 @@ pub(crate) fn cover(held: &[String], workload: Option<Workload>) -> bool {
         workload.is_none_or(|workload| covered.contains(&workload))
             && held.iter().any(|held| held.eq_ignore_ascii_case(id))
     })
+}
+
+/// The workloads that `held` cover.
+pub(crate) fn covered(held: &[String]) -> Vec<Workload> {
+    Workload::ALL.into_iter().filter(|workload| cover(held, Some(*workload))).collect()
 }
 
 /// The workload that a path names, by its first segment that does.

@@ -213,18 +213,24 @@ impl Writing {
         Ok(())
     }
 
-    /// Refuses unless the service's state lets policies and units change.
+    /// Refuses unless the service's state lets policies and units change, and the calling application may change them
+    /// (`docs/decisions/0005-unregistered-applications.md`).
     pub(crate) async fn require_protection_change(&mut self) -> Result<(), Problem> {
         self.require(ServiceState::allows_protection_change, "protection cannot be changed")
             .await?;
         let (app, now) = (self.caller.app, self.app.clock.now());
-        match find::<ServiceApp>(&mut *self.tx, self.caller.tenant, &app).await? {
-            Some(row) if !row.value.state.at(now).controls() => Err(Problem::new(
-                ErrorCode::Forbidden,
-                "The calling application is registered, but does not control protection in this tenant: it may only read.",
-            )),
-            Some(_) | None => Ok(()),
+        let registered = find::<ServiceApp>(&mut *self.tx, self.caller.tenant, &app).await?;
+        let controls = match registered {
+            Some(row) => row.value.state.at(now).controls(),
+            None => !self.app.strict,
+        };
+        if controls {
+            return Ok(());
         }
+        Err(Problem::new(
+            ErrorCode::Forbidden,
+            "The calling application does not control protection in this tenant: it may only read.",
+        ))
     }
 
     /// Refuses unless the service's state lets restore sessions be made and changed.

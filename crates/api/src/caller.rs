@@ -122,9 +122,18 @@ impl Caller {
         }
     }
 
-    /// May this caller change an object of `workload`? For operations whose path does not say of which it is.
+    /// May this caller read and change objects of `workload`? For operations whose path does not say of which they are.
     pub(crate) fn require_workload(&self, workload: Workload) -> Result<(), Problem> {
         self.require_role(Some(workload))
+    }
+
+    /// What lists show this caller; `None`: everything.
+    pub(crate) fn covered(&self) -> Option<Vec<Workload>> {
+        let covered = match self.kind {
+            CallerKind::Application => return None,
+            CallerKind::Delegated => admin_roles::covered(&self.directory_roles),
+        };
+        (covered.len() < Workload::ALL.len()).then_some(covered)
     }
 
     fn require_role(&self, workload: Option<Workload>) -> Result<(), Problem> {

@@ -181,8 +181,14 @@ impl<R: Resource> Vocabulary<ColumnOf<R>> for Words<'_, R> {
 /// What is always asked of the rows of a collection.
 fn scope<R: Resource>(at: At, parent: Option<&str>, call: &Call) -> Option<Filter<ColumnOf<R>>> {
     let place = R::PLACE_COLUMNS;
-    let of_workload = place.workload.zip(at.workload());
-    let of_workload = of_workload.map(|(column, of)| Filter::equal(column, of.name()));
+    let of_workload = place.workload.and_then(|column| match at.workload() {
+        Some(workload) => Some(Filter::equal(column, workload.name())),
+        // What the caller's roles do not cover is not shown.
+        None => call.caller.covered().map(|covered| {
+            let names = covered.into_iter().map(|workload| workload.name().into());
+            Filter::In(column, names.collect())
+        }),
+    });
     let of_parent = place.parent.zip(parent).map(|(column, id)| Filter::equal(column, id));
     [of_parent, of_workload, R::visible(call)].into_iter().flatten().reduce(Filter::and)
 }
@@ -355,7 +361,13 @@ where
     let is_here = R::includes(&found.value)
         && (at.workload().is_none() || workload.is_none() || at.workload() == workload)
         && (parent.is_none() || parent == container);
-    if is_here { Ok(found) } else { Err(not_found()) }
+    if !is_here {
+        return Err(not_found());
+    }
+    if let Some(workload) = workload {
+        call.caller.require_workload(workload)?;
+    }
+    Ok(found)
 }
 
 /// `GET` of one object.

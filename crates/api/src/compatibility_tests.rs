@@ -27,7 +27,7 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | dynamic rules for sites are accepted, unless `strict` is configured | an extension: Microsoft's service has static site rules only |
 | `reports/getStatisticsByWorkload` takes `sharePoint`, `oneDriveForBusiness` or `exchange` and gives `backupCountStatistics` | only permission data names it |
 | `restoreSessions/{id}/deactivate` is refused | only permission data names it, and there is no cancel |
-| an application that is registered but does not control protection may only read; applications that are not registered are not held to that | who may act is decided by permissions; registering is for handing control over |
+| an application that is registered but does not control protection may only read; one that is not registered is held to that only with `strict` | `docs/decisions/0005-unregistered-applications.md` |
 | `billingPolicyId` is recorded and has no effect; policies have none | there is no billing |
 | a granular artifact without `destinationType` goes to a new folder | nothing that is there may be touched without a wish |
 | browsing before a session is `created`, or when it failed: 409 `BrowseSessionNotReady` | the pages say nothing |
@@ -45,25 +45,19 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 
 ## Operations
 
-*served*; *405*: only the metadata knows it, and the answer says what to use instead; *501*: not built yet.
+*served*; *405*: only the metadata knows it, and the answer says what to use instead.
 
 | Method | Path | Versions | |
 |---|---|---|---|
 ";
 
 fn verdict(operation: &Operation) -> &'static str {
-    if GRAPH.iter().any(|route| route.operation == operation.id) {
-        "served"
-    } else if operation.method != "GET" && operation.tier != "documented" {
-        "405"
-    } else {
-        "501"
-    }
+    if GRAPH.iter().any(|route| route.operation == operation.id) { "served" } else { "405" }
 }
 
 fn document() -> String {
     let mut text = HEAD.to_owned();
-    let mut counts = [("served", 0), ("405", 0), ("501", 0)];
+    let mut counts = [("served", 0), ("405", 0)];
     for operation in operations().all() {
         let verdict = verdict(operation);
         for (name, count) in &mut counts {
@@ -79,9 +73,8 @@ fn document() -> String {
         writeln!(text, "| {} | `{path}` | {} | {verdict} |", operation.method, versions)
             .expect("a text grows");
     }
-    let [(_, served), (_, refused), (_, missing)] = counts;
-    writeln!(text, "\n{served} served, {refused} answered 405, {missing} answered 501.")
-        .expect("a text grows");
+    let [(_, served), (_, refused)] = counts;
+    writeln!(text, "\n{served} served, {refused} answered 405.").expect("a text grows");
     text
 }
 

@@ -220,7 +220,7 @@ fn request_ids(app: &App, headers: &HeaderMap) -> RequestIds {
 
 fn log(problem: &Problem, method: &Method, ids: &RequestIds) {
     let code = problem.code();
-    if code.status() >= 500 && code != ErrorCode::NotImplemented {
+    if code.status() >= 500 {
         tracing::error!(request_id = ids.request_id, %method, code = code.name(), cause = %problem, "request failed");
     } else {
         // Messages to callers may repeat what they sent, which does not belong into a log.

@@ -18,13 +18,10 @@ const UNKNOWN: &str = "00000000-0000-4000-8000-000000000001";
 const MONITOR: &str = "BackupRestore-Monitor.Read.All";
 
 /// Codes of ours that no request provokes.
-const NOT_PROVOKED: [(ErrorCode, &str); 2] = [
-    (ErrorCode::NotImplemented, "every operation of the contract is served or refused by name"),
-    (
-        ErrorCode::InvalidProtectionRuleStatusForUpdation,
-        "a static rule is never updated, and a dynamic one has a code of its own (422)",
-    ),
-];
+const NOT_PROVOKED: [(ErrorCode, &str); 1] = [(
+    ErrorCode::InvalidProtectionRuleStatusForUpdation,
+    "a static rule is never updated, and a dynamic one has a code of its own (422)",
+)];
 
 /// Answers to requests that Graph publishes and we never send.
 const NOT_OURS: [(&str, u64, &str); 5] = [

@@ -54,6 +54,8 @@ mod render;
 mod reports;
 mod restore_points;
 mod restore_sessions;
+#[cfg(test)]
+mod roles_tests;
 mod routes;
 mod rules;
 mod service;
@@ -81,7 +83,8 @@ pub struct ApiOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Whose tokens are accepted.
     pub issuers: Vec<TrustedIssuer>,
-    /// Refuse what Microsoft's service would: dynamic rules for sites.
+    /// Refuse what Microsoft's service would: dynamic rules for sites, and changes of protection by applications that are not
+    /// registered as controllers.
     pub strict: bool,
     /// Called after a commit that enqueued work: wakes the engine. Losing a call must only delay it.
     pub on_enqueue: Arc<dyn Fn() + Send + Sync>,

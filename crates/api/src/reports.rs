@@ -31,6 +31,7 @@ pub(crate) async fn get_statistics_by_policy(call: Call) -> Result<Answer, Probl
     let policy = tx.policy(tenant, id).await?.ok_or_else(|| {
         Problem::new(ErrorCode::PolicyNotFound, format!("There is no policy with the id {id}."))
     })?;
+    call.caller.require_workload(policy.value.workload)?;
     let units = tx.units_of_policy(tenant, id).await?;
     let units: Vec<ProtectionUnit> = units.into_iter().map(|row| row.value).collect();
     let mut body = Map::new();
@@ -54,6 +55,7 @@ pub(crate) async fn get_statistics_by_workload(call: Call) -> Result<Answer, Pro
                 format!("'{name}' is no workload: sharePoint, oneDriveForBusiness or exchange.");
             Problem::at(ErrorCode::BadRequest, "workloadId", message)
         })?;
+    call.caller.require_workload(workload)?;
     let mut tx = call.read().await?;
     let of = Filter::equal(UnitColumn::Workload, workload.name());
     let units = find_all::<ProtectionUnit>(&mut *tx, call.caller.tenant, of).await?;

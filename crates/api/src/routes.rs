@@ -1,7 +1,7 @@
 //! Every operation that is served, in URL order, each with its id in `spec/operations.json`, from which its permissions come.
 //!
 //! Paths are below `/solutions/backupRestore` of both versions, or below `/holdfast/v1`. What the contract has and this list
-//! lacks is refused by name: a documented operation with 501, a generic write that no page describes with 405.
+//! lacks is refused by name with 405: writes that no page describes. Whatever is documented or reads is in the list.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -356,7 +356,7 @@ pub(crate) const GRAPH: &[Route] = routes! {
 
 /// Ours, below `/holdfast/v1`. Each needs the permission of the object that it belongs to.
 pub(crate) const HOLDFAST: &[Route] = routes! {
-    GET "/restoreArtifacts/{id}/failures" "sharePointRestoreSessions.siteRestoreArtifacts.get" holdfast::failures::list_failures;
+    GET "/restoreArtifacts/{id}/failures" "restoreSessions.get" holdfast::failures::list_failures;
     GET "/restorePoints/{id}/gaps" "restorePoints.get" holdfast::gaps::list_gaps;
 };
 
@@ -415,7 +415,10 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     let allow: Vec<&str> = matching.iter().map(|(_, route, _)| route.method.as_str()).collect();
     let allow = allow.join(", ");
     match known_but_not_served(method, address, best.as_ref()) {
-        Some(operation) => Ok(Found { operation, handler: refusal(operation), keys: Vec::new() }),
+        Some(operation) => {
+            let handler: Handler = |call| Box::pin(std::future::ready(Err(generic_write(&call))));
+            Ok(Found { operation, handler, keys: Vec::new() })
+        }
         None if allow.is_empty() => {
             Err(Problem::new(ErrorCode::ResourceNotFound, "There is no resource at this address."))
         }
@@ -491,22 +494,8 @@ fn known_but_not_served(
         .map(|(_, operation)| operation)
 }
 
-/// How an operation of the contract is refused that is not served.
-fn refusal(operation: &Operation) -> Handler {
-    let is_write = operation.method != "GET";
-    // What only permission data names, nobody describes: refused like a generic write.
-    if is_write && operation.tier != "documented" {
-        |call| Box::pin(std::future::ready(Err(generic_write(&call))))
-    } else {
-        |_| {
-            Box::pin(std::future::ready(Err(Problem::new(
-                ErrorCode::NotImplemented,
-                "This operation of Microsoft Graph is not served yet; COMPATIBILITY.md lists what is.",
-            ))))
-        }
-    }
-}
-
+/// How an operation of the contract is refused that is not served: a write that no page describes, or that only permission data
+/// names.
 fn generic_write(call: &Call) -> Problem {
     let path = call.path.to_ascii_lowercase();
     let hint = if path.contains("bulkaddition") {

@@ -92,8 +92,6 @@ error_codes! {
     FailedDependency = 424 "FailedDependency",
     InternalServerError = 500 "InternalServerError",
     TooManyActiveRestoreSessions = 500 "TooManyActiveRestoreSessions",
-    /// Ours: an operation of Graph's that is not served yet.
-    NotImplemented = 501 "NotImplemented",
     ServiceUnavailable = 503 "ServiceUnavailable",
 }
 
@@ -102,12 +100,11 @@ mod tests {
     use super::*;
 
     /// Codes that `spec/errors.json` does not list as answers to a request, each explained at its variant.
-    const OURS: [ErrorCode; 5] = [
+    const OURS: [ErrorCode; 4] = [
         ErrorCode::BrowseSessionNotReady,
         ErrorCode::FailedDependency,
         ErrorCode::ProtectionUnitNotFound,
         ErrorCode::RequestEntityTooLarge,
-        ErrorCode::NotImplemented,
     ];
 
     #[test]

@@ -102,7 +102,17 @@ impl Harness {
 
     /// The same at another time.
     pub(crate) async fn at(start: Timestamp) -> Self {
-        let harness = Self::bare_at(start);
+        Self::enabled(Self::bare_at(start)).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn with(change: impl FnOnce(&mut ApiOptions)) -> Self {
+        let store = Arc::new(SqliteStore::in_memory());
+        let start = "2026-03-04T10:15:30Z".parse().expect("a time");
+        Self::enabled(Self::over(Arc::clone(&store), store, start, change)).await
+    }
+
+    async fn enabled(harness: Self) -> Self {
         harness.put_service(TENANT, ServiceState::Enabled).await;
         let (tenant, app) = (TENANT.parse().expect("a GUID"), APP.parse().expect("a GUID"));
         let controller = ServiceApp::first_controller(tenant, app, harness.clock.now());
@@ -119,17 +129,23 @@ impl Harness {
 
     fn bare_at(start: Timestamp) -> Self {
         let store = Arc::new(SqliteStore::in_memory());
-        Self::over(Arc::clone(&store), store, start)
+        Self::over(Arc::clone(&store), store, start, |_| {})
     }
 
     /// No transaction can begin.
     pub(crate) fn with_failing_store(error: fn() -> StoreError) -> Self {
         let start = "2026-03-04T10:15:30Z".parse().expect("a time");
-        Self::over(Arc::new(SqliteStore::in_memory()), Arc::new(FailingStore(error)), start)
+        let store = Arc::new(SqliteStore::in_memory());
+        Self::over(store, Arc::new(FailingStore(error)), start, |_| {})
     }
 
     /// The router over `served`; tests look into `store`.
-    fn over(store: Arc<SqliteStore>, served: Arc<dyn Store>, start: Timestamp) -> Self {
+    fn over(
+        store: Arc<SqliteStore>,
+        served: Arc<dyn Store>,
+        start: Timestamp,
+        change: impl FnOnce(&mut ApiOptions),
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(start));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let wakes = Arc::new(AtomicU64::new(0));
@@ -142,7 +158,7 @@ impl Harness {
                 move || jwks.lock().expect("no panic").clone()
             }),
         };
-        let router = crate::router(ApiOptions {
+        let mut options = ApiOptions {
             store: served,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::clone(&entropy),
@@ -154,7 +170,9 @@ impl Harness {
                     wakes.fetch_add(1, Ordering::Relaxed);
                 }
             }),
-        });
+        };
+        change(&mut options);
+        let router = crate::router(options);
         Self { store, clock, entropy, wakes, jwks, router }
     }
 

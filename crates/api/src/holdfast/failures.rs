@@ -16,7 +16,9 @@ pub(crate) async fn list_failures(call: Call) -> Result<Answer, Problem> {
     let id: ArtifactId = call.key(0, ErrorCode::ResourceNotFound).map_err(|_| no_artifact())?;
     let tenant = call.caller.tenant;
     let mut tx = call.read().await?;
-    tx.artifact_by_id(tenant, id).await?.ok_or_else(no_artifact)?;
+    let artifact = tx.artifact_by_id(tenant, id).await?.ok_or_else(no_artifact)?.value;
+    let session = tx.restore_session(tenant, artifact.session).await?.ok_or_else(no_artifact)?;
+    call.caller.require_workload(session.value.workload)?;
     let failures = tx.failures(tenant, id).await?;
     Ok(list(
         failures

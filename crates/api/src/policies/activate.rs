@@ -17,7 +17,6 @@ pub(crate) async fn activate_policy(call: Call) -> Result<Answer, Problem> {
     call.no_body()?;
     let mut tx = call.write().await?;
     let row = load(&mut *tx, &call, None).await?;
-    call.caller.require_workload(row.value.workload)?;
     tx.require_protection_change().await?;
     let mut policy = row.value;
     let was_active = policy.state.protects();

@@ -20,7 +20,6 @@ pub(crate) async fn delete_policy(
     call.allow_options(&[])?;
     let mut tx = call.write().await?;
     let row = load(&mut *tx, &call, workload).await?;
-    call.caller.require_workload(row.value.workload)?;
     tx.require_protection_change().await?;
     let refuse = |noun, error| Problem::transition(ErrorCode::PolicyActionNotAllowed, noun, error);
     row.value.state.delete().map_err(|error| refuse("policy", error))?;

@@ -35,7 +35,7 @@ impl Resource for RestorePoints {
     const EXPANDABLE: &'static [&'static str] = &["protectionUnit"];
     const DEFAULT_PAGE: u32 = RESTORE_POINTS_PAGE;
     const PLACE_COLUMNS: PlaceColumns<RestorePointColumn> =
-        PlaceColumns { workload: None, parent: None };
+        PlaceColumns { workload: Some(RestorePointColumn::UnitWorkload), parent: None };
 
     fn segment(_at: At) -> String {
         "restorePoints".to_owned()
@@ -53,6 +53,7 @@ impl Resource for RestorePoints {
         Some(Field { column, kind })
     }
 
+    /// The workload is the unit's: `find` looks at it.
     fn place(_point: &RestorePoint) -> (Option<Workload>, Option<String>) {
         (None, None)
     }
@@ -95,7 +96,13 @@ impl Resource for RestorePoints {
     ) -> Result<Option<Versioned<RestorePoint>>, Problem> {
         let Ok(id) = key.parse() else { return Ok(None) };
         let found = find::<RestorePoint>(tx, call.caller.tenant, &id).await?;
-        Ok(found.filter(|row| row.value.expires_at > call.now()))
+        let found = found.filter(|row| row.value.expires_at > call.now());
+        if let Some(row) = &found
+            && let Some(unit) = unit_of(tx, &row.value).await?
+        {
+            call.caller.require_workload(unit.workload)?;
+        }
+        Ok(found)
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) async fn search_restore_points(call: Call) -> Result<Answer, Problem>
     let mut first = None;
     for id in search.units {
         let found = tx.unit(tenant, id).await?.map(|row| row.value);
+        if let Some(unit) = &found {
+            call.caller.require_workload(unit.workload)?;
+        }
         if let (Some(unit), Some(policy)) = (&found, search.policy)
             && unit.policy != Some(policy)
         {

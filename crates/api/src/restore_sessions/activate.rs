@@ -16,7 +16,6 @@ pub(crate) async fn activate_restore_session(call: Call) -> Result<Answer, Probl
     call.no_body()?;
     let mut tx = call.write().await?;
     let row = load(&mut *tx, &call, None).await?;
-    call.caller.require_workload(row.value.workload)?;
     tx.require_restore().await?;
     let mut session = row.value;
     activate(&mut tx, &call, &mut session).await?;

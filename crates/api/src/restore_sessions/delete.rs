@@ -16,7 +16,6 @@ pub(crate) async fn delete_restore_session(
     call.allow_options(&[])?;
     let mut tx = call.write().await?;
     let row = load(&mut *tx, &call, workload).await?;
-    call.caller.require_workload(row.value.workload)?;
     row.value.state.delete().map_err(|error| {
         Problem::transition(ErrorCode::RestoreSessionActionNotAllowed, "restore session", error)
     })?;

@@ -221,6 +221,22 @@ async fn without_a_controller_protection_locks_and_then_restores() {
 }
 
 #[tokio::test]
+async fn applications_that_are_not_registered_change_protection_unless_that_is_strict() {
+    let harness = Harness::new().await;
+    change(&harness, SECOND).await.ok();
+    let harness = Harness::with(|options| options.strict = true).await;
+    change(&harness, APP).await.ok();
+    change(&harness, SECOND).await.refused(403, "Forbidden");
+    harness.by(&application(SECOND), Method::GET, "/protectionPolicies", &Value::Null).await.ok();
+    register(&harness, SECOND).await;
+    change(&harness, SECOND).await.refused(403, "Forbidden");
+    harness
+        .by(&application(SECOND), Method::POST, "/sharePointRestoreSessions", &json!({}))
+        .await
+        .ok();
+}
+
+#[tokio::test]
 async fn taken_over_in_time_nothing_locks() {
     let harness = Harness::new().await;
     register(&harness, SECOND).await;
