@@ -16,9 +16,14 @@ use holdfast_domain::{
 use holdfast_simulation::{World, WorldOptions};
 use holdfast_store::{Publication, Store};
 use http::Method;
+use mimalloc::MiMalloc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Times that each request is made.
 const SAMPLES: usize = 200;
