@@ -1,7 +1,9 @@
 //! Refused transitions, and the trouble that an object reports about itself.
 
+use serde::{Deserialize, Serialize};
+
 /// `microsoft.graph.publicError`: why one object is not as it should be. Part of a 200 answer, not an error envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicError {
     pub code: String,
     pub message: String,
@@ -10,7 +12,7 @@ pub struct PublicError {
 }
 
 /// `microsoft.graph.publicErrorDetail`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicErrorDetail {
     pub code: String,
     pub message: String,

@@ -1,16 +1,19 @@
 //! Who acted: Graph's `identitySet`, reduced to what tokens tell.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Timestamp;
 
 /// `microsoft.graph.identity`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     pub id: String,
     pub display_name: Option<String>,
 }
 
 /// `microsoft.graph.identitySet`: an application, a user through an application, or neither (the engine itself).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Actor {
     pub application: Option<Identity>,
     pub user: Option<Identity>,

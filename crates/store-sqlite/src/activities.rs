@@ -7,7 +7,7 @@ use holdfast_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, optional_text, public_error_text, text};
+use crate::rows::{Columns, optional_json, text};
 
 impl Stored for Activity {
     const TABLE: &'static str = "activities";
@@ -21,7 +21,7 @@ impl Stored for Activity {
             result: row.member("result", ActivityResult::from_name)?,
             workload: row.member("workload", Workload::from_name)?,
             performed_by: row.text("performed_by")?,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             details: row.text("details")?,
         })
     }
@@ -39,7 +39,7 @@ impl Written for Activity {
             ("result", text(self.result.name())),
             ("workload", text(self.workload.name())),
             ("performed_by", text(&self.performed_by)),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
             ("details", text(&self.details)),
         ]
     }

@@ -11,7 +11,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{named_params, params};
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, nonsense, optional_text, public_error_text, text, time};
+use crate::rows::{Columns, nonsense, optional_json, optional_text, text, time};
 use crate::{SqliteTx, failed};
 
 #[async_trait]
@@ -218,7 +218,7 @@ impl Stored for RestoreArtifact {
             destination: DestinationType::from_name(&destination)
                 .ok_or_else(|| nonsense("restore_artifacts.destination", &destination))?,
             state,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             restored,
             created_at: row.time("created_at")?,
         })
@@ -241,7 +241,7 @@ impl Written for RestoreArtifact {
             ("status", text(self.state.status())),
             ("started_at", time(self.state.started_at())),
             ("ended_at", time(self.state.ended_at())),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
             ("restored_id", optional_text(restored.map(|site| &site.id))),
             ("restored_name", optional_text(restored.map(|site| &site.name))),
             ("restored_web_url", optional_text(restored.map(|site| &site.web_url))),

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::collection::{Stored, Written};
 use crate::query::direction_text;
-use crate::rows::{Columns, integer_of, nonsense, optional_text, public_error_text, text};
+use crate::rows::{Columns, integer_of, nonsense, optional_json, text};
 use crate::{SqliteTx, failed};
 
 impl Stored for BrowseSession {
@@ -30,7 +30,7 @@ impl Stored for BrowseSession {
             "created" => BrowseState::Created,
             "failed" => BrowseState::Failed {
                 error: row
-                    .public_error("error")?
+                    .optional_json("error")?
                     .ok_or_else(|| nonsense("browse_sessions.error", "missing"))?,
             },
             other => return Err(nonsense("browse_sessions.status", other)),
@@ -67,7 +67,7 @@ impl Written for BrowseSession {
             ("protection_date_time", self.protection_date_time.unix_micros().into()),
             ("resource", text(&self.resource)),
             ("status", text(self.state.status())),
-            ("error", optional_text(public_error_text(error))),
+            ("error", optional_json(error)),
             ("size_bytes", integer_of(self.size_bytes).into()),
             ("created_at", self.created_at.unix_micros().into()),
             ("expires_at", self.expires_at.unix_micros().into()),

@@ -8,7 +8,7 @@ use holdfast_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, optional_text, public_error_text, stamps_columns, text, texts, time};
+use crate::rows::{Columns, json, optional_json, stamps_columns, text, time};
 
 impl Stored for BulkAdditionJob {
     const TABLE: &'static str = "bulk_addition_jobs";
@@ -21,10 +21,10 @@ impl Stored for BulkAdditionJob {
             policy: row.id("policy")?,
             purpose: row.member("purpose", BulkPurpose::from_name)?,
             display_name: row.text("display_name")?,
-            names: row.texts("names")?,
-            ids: row.texts("ids")?,
+            names: row.json("names")?,
+            ids: row.json("ids")?,
             state: row.member("status", BulkState::from_name)?,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             stamps: row.stamps()?,
         })
     }
@@ -41,10 +41,10 @@ impl Written for BulkAdditionJob {
             ("policy", text(self.policy)),
             ("purpose", text(self.purpose.name())),
             ("display_name", text(&self.display_name)),
-            ("names", texts(&self.names)),
-            ("ids", texts(&self.ids)),
+            ("names", json(&self.names)),
+            ("ids", json(&self.ids)),
             ("status", text(self.state.name())),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
         ];
         columns.extend(stamps_columns(&self.stamps));
         columns
@@ -61,8 +61,8 @@ impl Stored for BulkRestoreRequest {
             workload: row.member("workload", Workload::from_name)?,
             session: row.id("session")?,
             display_name: row.text("display_name")?,
-            names: row.texts("names")?,
-            ids: row.texts("ids")?,
+            names: row.json("names")?,
+            ids: row.json("ids")?,
             destination: row.member("destination", DestinationType::from_name)?,
             period: TimePeriod {
                 start: row.optional_time("period_start")?,
@@ -70,7 +70,7 @@ impl Stored for BulkRestoreRequest {
             },
             preference: row.member("preference", PointPreference::from_name)?,
             state: row.member("status", BulkState::from_name)?,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             stamps: row.stamps()?,
         })
     }
@@ -86,14 +86,14 @@ impl Written for BulkRestoreRequest {
             ("workload", text(self.workload.name())),
             ("session", text(self.session)),
             ("display_name", text(&self.display_name)),
-            ("names", texts(&self.names)),
-            ("ids", texts(&self.ids)),
+            ("names", json(&self.names)),
+            ("ids", json(&self.ids)),
             ("destination", text(self.destination.name())),
             ("period_start", time(self.period.start)),
             ("period_end", time(self.period.end)),
             ("preference", text(self.preference.name())),
             ("status", text(self.state.name())),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
         ];
         columns.extend(stamps_columns(&self.stamps));
         columns

@@ -5,7 +5,7 @@ use holdfast_domain::{AuditRecord, Mail, NotificationsSetting, TenantId};
 use holdfast_store::{Notifications, StoreError};
 use rusqlite::{named_params, params};
 
-use crate::rows::{Columns, actor_of, actor_text, texts};
+use crate::rows::{Columns, json};
 use crate::{SqliteTx, failed};
 
 #[async_trait]
@@ -25,8 +25,8 @@ impl Notifications for SqliteTx {
             tenant: row.id("tenant")?,
             is_enabled: row.flag("is_enabled")?,
             tells_routine: row.flag("tells_routine")?,
-            custom_recipients: row.texts("custom_recipients")?,
-            last_modified_by: actor_of(&row.text("last_modified_by")?),
+            custom_recipients: row.json("custom_recipients")?,
+            last_modified_by: row.json("last_modified_by")?,
             last_modified_at: row.time("last_modified_at")?,
         }))
     }
@@ -41,8 +41,8 @@ impl Notifications for SqliteTx {
                 ":tenant": setting.tenant.to_string(),
                 ":enabled": setting.is_enabled,
                 ":routine": setting.tells_routine,
-                ":recipients": texts(&setting.custom_recipients),
-                ":by": actor_text(&setting.last_modified_by),
+                ":recipients": json(&setting.custom_recipients),
+                ":by": json(&setting.last_modified_by),
                 ":at": setting.last_modified_at.unix_micros(),
             },
         )
@@ -54,7 +54,7 @@ impl Notifications for SqliteTx {
             named_params! {
                 ":tenant": mail.tenant.to_string(),
                 ":at": mail.written_at.unix_micros(),
-                ":recipients": texts(&mail.recipients),
+                ":recipients": json(&mail.recipients),
                 ":subject": mail.subject,
                 ":body": mail.body,
             },
@@ -73,7 +73,7 @@ impl Notifications for SqliteTx {
             let mail = Mail {
                 tenant: row.id("tenant")?,
                 written_at: row.time("written_at")?,
-                recipients: row.texts("recipients")?,
+                recipients: row.json("recipients")?,
                 subject: row.text("subject")?,
                 body: row.text("body")?,
             };
@@ -93,7 +93,7 @@ impl Notifications for SqliteTx {
             named_params! {
                 ":tenant": record.tenant.to_string(),
                 ":at": record.at.unix_micros(),
-                ":actor": actor_text(&record.actor),
+                ":actor": json(&record.actor),
                 ":operation": record.operation,
                 ":target": record.target,
                 ":request": record.request,
@@ -120,7 +120,7 @@ impl Notifications for SqliteTx {
             let record = AuditRecord {
                 tenant: row.id("tenant")?,
                 at: row.time("at")?,
-                actor: actor_of(&row.text("actor")?),
+                actor: row.json("actor")?,
                 operation: row.text("operation")?,
                 target: row.text("target")?,
                 request: row.text("request")?,

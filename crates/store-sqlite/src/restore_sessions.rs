@@ -8,9 +8,7 @@ use holdfast_store::{RestoreSessions, StoreError};
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{
-    Columns, nonsense, optional_text, public_error_text, stamps_columns, text, time,
-};
+use crate::rows::{Columns, nonsense, optional_json, optional_text, stamps_columns, text, time};
 use crate::{SqliteTx, failed};
 
 impl RestoreSessions for SqliteTx {}
@@ -54,7 +52,7 @@ impl Stored for RestoreSession {
             conflict_behavior: row.member("conflict_behavior", ConflictBehavior::from_name)?,
             keeps_item_permissions: row.flag("keeps_item_permissions")?,
             state,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             stamps: row.stamps()?,
         })
     }
@@ -75,7 +73,7 @@ impl Written for RestoreSession {
             ("policy", optional_text(self.policy)),
             ("conflict_behavior", text(self.conflict_behavior.name())),
             ("keeps_item_permissions", self.keeps_item_permissions.into()),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
         ];
         columns.extend(stamps_columns(&self.stamps));
         columns

@@ -3,14 +3,12 @@
 use std::cell::Cell;
 use std::str::FromStr;
 
-use holdfast_domain::{
-    Actor, Identity, PendingRetention, PublicError, PublicErrorDetail, Retention, RetentionDays,
-    Stamps, Timestamp,
-};
+use holdfast_domain::{PendingRetention, Retention, RetentionDays, Stamps, Timestamp};
 use holdfast_store::StoreError;
 use rusqlite::types::{FromSql, Value as SqlValue};
 use rusqlite::{Row, Statement};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Reads the columns of one row by name, and says which one makes no sense.
 pub(crate) struct Columns<'a> {
@@ -99,11 +97,6 @@ impl<'a> Columns<'a> {
         from_name(&text).ok_or_else(|| nonsense(name, &text))
     }
 
-    /// A list of texts, stored as JSON.
-    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, StoreError> {
-        serde_json::from_str(&self.text(name)?).map_err(|error| nonsense(name, error))
-    }
-
     pub(crate) fn retention(&self) -> Result<Retention, StoreError> {
         let days = |name| -> Result<Option<RetentionDays>, StoreError> {
             let days: Option<u32> = self.read(name)?;
@@ -124,15 +117,25 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn stamps(&self) -> Result<Stamps, StoreError> {
         Ok(Stamps {
-            created_by: actor_of(&self.text("created_by")?),
+            created_by: self.json("created_by")?,
             created_at: self.time("created_at")?,
-            last_modified_by: actor_of(&self.text("last_modified_by")?),
+            last_modified_by: self.json("last_modified_by")?,
             last_modified_at: self.time("last_modified_at")?,
         })
     }
 
-    pub(crate) fn public_error(&self, name: &str) -> Result<Option<PublicError>, StoreError> {
-        Ok(self.optional_text(name)?.map(|text| public_error_of(&text)))
+    /// What [`json`] wrote.
+    pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(name)?).map_err(|error| nonsense(name, error))
+    }
+
+    pub(crate) fn optional_json<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional_text(name)?
+            .map(|text| serde_json::from_str(&text).map_err(|error| nonsense(name, error)))
+            .transpose()
     }
 }
 
@@ -151,15 +154,20 @@ pub(crate) fn time(value: Option<Timestamp>) -> SqlValue {
 
 pub(crate) fn stamps_columns(stamps: &Stamps) -> [(&'static str, SqlValue); 4] {
     [
-        ("created_by", actor_text(&stamps.created_by).into()),
+        ("created_by", json(&stamps.created_by)),
         ("created_at", stamps.created_at.unix_micros().into()),
-        ("last_modified_by", actor_text(&stamps.last_modified_by).into()),
+        ("last_modified_by", json(&stamps.last_modified_by)),
         ("last_modified_at", stamps.last_modified_at.unix_micros().into()),
     ]
 }
 
-pub(crate) fn texts(list: &[String]) -> SqlValue {
-    SqlValue::Text(serde_json::json!(list).to_string())
+/// Lists of texts, actors and errors are JSON in one column.
+pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> SqlValue {
+    SqlValue::Text(serde_json::to_string(value).expect("members and texts only"))
+}
+
+pub(crate) fn optional_json(value: Option<&impl Serialize>) -> SqlValue {
+    value.map_or(SqlValue::Null, json)
 }
 
 pub(crate) fn retention_columns(retention: Retention) -> [(&'static str, SqlValue); 3] {
@@ -182,54 +190,4 @@ pub(crate) fn integer_of(count: u64) -> i64 {
 
 pub(crate) fn micros_of(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::unix_micros)
-}
-
-pub(crate) fn actor_text(actor: &Actor) -> String {
-    let identity = |identity: &Option<Identity>| {
-        identity
-            .as_ref()
-            .map(|identity| json!({"id": identity.id, "displayName": identity.display_name}))
-    };
-    json!({"application": identity(&actor.application), "user": identity(&actor.user)}).to_string()
-}
-
-pub(crate) fn actor_of(text: &str) -> Actor {
-    let stored: Value = serde_json::from_str(text).unwrap_or_default();
-    let identity = |kind: &str| {
-        let identity = stored.get(kind)?;
-        Some(Identity {
-            id: text_of(identity, "id")?,
-            display_name: text_of(identity, "displayName"),
-        })
-    };
-    Actor { application: identity("application"), user: identity("user") }
-}
-
-pub(crate) fn public_error_text(error: Option<&PublicError>) -> Option<String> {
-    error.map(|error| {
-        let details: Vec<Value> = error.details.iter().map(|detail| json!({"code": detail.code, "message": detail.message, "target": detail.target})).collect();
-        json!({"code": error.code, "message": error.message, "target": error.target, "details": details}).to_string()
-    })
-}
-
-fn public_error_of(text: &str) -> PublicError {
-    let stored: Value = serde_json::from_str(text).unwrap_or_default();
-    let details = stored.get("details").and_then(Value::as_array).cloned().unwrap_or_default();
-    PublicError {
-        code: text_of(&stored, "code").unwrap_or_default(),
-        message: text_of(&stored, "message").unwrap_or_default(),
-        target: text_of(&stored, "target"),
-        details: details
-            .iter()
-            .map(|detail| PublicErrorDetail {
-                code: text_of(detail, "code").unwrap_or_default(),
-                message: text_of(detail, "message").unwrap_or_default(),
-                target: text_of(detail, "target"),
-            })
-            .collect(),
-    }
-}
-
-fn text_of(value: &Value, name: &str) -> Option<String> {
-    value.get(name)?.as_str().map(str::to_owned)
 }

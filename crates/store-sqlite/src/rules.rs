@@ -7,7 +7,7 @@ use rusqlite::params;
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, optional_text, public_error_text, stamps_columns, text};
+use crate::rows::{Columns, optional_json, stamps_columns, text};
 use crate::{SqliteTx, failed};
 
 #[async_trait]
@@ -79,7 +79,7 @@ impl Stored for ProtectionRule {
             expression: row.text("expression")?,
             kind: row.member("kind", RuleKind::from_name)?,
             state: row.member("status", RuleState::from_name)?,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             stamps: row.stamps()?,
         })
     }
@@ -97,7 +97,7 @@ impl Written for ProtectionRule {
             ("expression", text(&self.expression)),
             ("kind", text(self.kind.name())),
             ("status", text(self.state.name())),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
         ];
         columns.extend(stamps_columns(&self.stamps));
         columns

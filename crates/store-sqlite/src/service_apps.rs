@@ -5,7 +5,7 @@ use holdfast_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
 use crate::collection::{Stored, Written};
-use crate::rows::{Columns, actor_of, actor_text, nonsense, text, time};
+use crate::rows::{Columns, json, nonsense, text, time};
 
 impl Stored for ServiceApp {
     const TABLE: &'static str = "service_apps";
@@ -27,7 +27,7 @@ impl Stored for ServiceApp {
             tenant: row.id("tenant")?,
             state,
             registered_at: row.time("registered_at")?,
-            last_modified_by: actor_of(&row.text("last_modified_by")?),
+            last_modified_by: row.json("last_modified_by")?,
             last_modified_at: row.time("last_modified_at")?,
         })
     }
@@ -43,7 +43,7 @@ impl Written for ServiceApp {
             ("status", text(self.state.status())),
             ("effective_at", time(self.state.effective_at())),
             ("registered_at", self.registered_at.unix_micros().into()),
-            ("last_modified_by", text(actor_text(&self.last_modified_by))),
+            ("last_modified_by", json(&self.last_modified_by)),
             ("last_modified_at", self.last_modified_at.unix_micros().into()),
         ]
     }

@@ -5,7 +5,7 @@ use holdfast_domain::{DisableReason, Service, ServiceState, TenantId};
 use holdfast_store::{Services, StoreError, Version, Versioned};
 use rusqlite::named_params;
 
-use crate::rows::{Columns, actor_of, actor_text, micros_of, nonsense};
+use crate::rows::{Columns, json, micros_of, nonsense};
 use crate::{SqliteTx, failed};
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl Services for SqliteTx {
                 ":reason": reason_name(service.disable_reason),
                 ":deleted": micros_of(service.controller_deleted_at),
                 ":owner": service.app_owner_tenant.map(|tenant| tenant.to_string()),
-                ":by": actor_text(&service.last_modified_by),
+                ":by": json(&service.last_modified_by),
                 ":at": service.last_modified_at.unix_micros(),
                 ":read": read,
             },
@@ -78,7 +78,7 @@ fn service_of(row: &Columns<'_>) -> Result<Versioned<Service>, StoreError> {
         disable_reason: reason_of(&row.text("disable_reason")?)?,
         controller_deleted_at: row.optional_time("controller_deleted_at")?,
         app_owner_tenant: row.optional_id("app_owner_tenant")?,
-        last_modified_by: actor_of(&row.text("last_modified_by")?),
+        last_modified_by: row.json("last_modified_by")?,
         last_modified_at: row.time("last_modified_at")?,
     };
     Ok(Versioned { value: service, version: row.integer("version")? })

@@ -12,8 +12,7 @@ use rusqlite::types::Value as SqlValue;
 use crate::SqliteTx;
 use crate::collection::{Stored, Written};
 use crate::rows::{
-    Columns, nonsense, optional_text, public_error_text, retention_columns, stamps_columns, text,
-    time,
+    Columns, nonsense, optional_json, optional_text, retention_columns, stamps_columns, text, time,
 };
 
 #[async_trait]
@@ -133,7 +132,7 @@ impl Stored for ProtectionUnit {
             state: state_of(row)?,
             name: row.optional_text("name")?,
             web_url: row.optional_text("web_url")?,
-            error: row.public_error("error")?,
+            error: row.optional_json("error")?,
             next_backup_at: row.optional_time("next_backup_at")?,
             stamps: row.stamps()?,
             sources: sources_of(&row.text("sources")?),
@@ -161,7 +160,7 @@ impl Written for ProtectionUnit {
             ("name", optional_text(self.name.as_ref())),
             ("web_url", optional_text(self.web_url.as_ref())),
             ("email", optional_text(self.email.as_ref())),
-            ("error", optional_text(public_error_text(self.error.as_ref()))),
+            ("error", optional_json(self.error.as_ref())),
             ("next_backup_at", time(self.next_backup_at)),
             ("sources", text(self.sources.name())),
             ("billing_policy", optional_text(self.billing_policy.as_ref())),
