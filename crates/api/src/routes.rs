@@ -3,6 +3,7 @@
 //! Paths are below `/solutions/backupRestore` of both versions, or below `/holdfast/v1`. What the contract has and this list
 //! lacks is refused by name with 405: writes that no page describes. Whatever is documented or reads is in the list.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::LazyLock;
@@ -393,7 +394,7 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     };
     let first = address.segments.first().map(|segment| segment.text.to_ascii_lowercase());
     let alike = index.get(&(first.unwrap_or_default(), address.segments.len()));
-    let mut matching: Vec<(Match, &Route, &'static Operation)> = alike
+    let mut matching: Vec<(Match<'_>, &Route, &'static Operation)> = alike
         .map(Vec::as_slice)
         .unwrap_or_default()
         .iter()
@@ -406,15 +407,16 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
         })
         .collect();
     // The path with the most literal segments wins, whatever the method: `search` is no key.
-    let best = matching.iter().map(|(found, ..)| found.keys_at.clone()).min();
-    matching.retain(|(found, ..)| Some(&found.keys_at) == best.as_ref());
+    let best = matching.iter().map(|(found, ..)| found.keys_at).min();
+    matching.retain(|(found, ..)| Some(found.keys_at) == best);
     if let Some(at) = matching.iter().position(|(_, route, _)| route.method == *method) {
         let (found, route, operation) = matching.swap_remove(at);
-        return Ok(Found { operation, handler: route.handler, keys: found.keys });
+        let keys = found.keys.into_iter().map(Cow::into_owned).collect();
+        return Ok(Found { operation, handler: route.handler, keys });
     }
     let allow: Vec<&str> = matching.iter().map(|(_, route, _)| route.method.as_str()).collect();
     let allow = allow.join(", ");
-    match known_but_not_served(method, address, best.as_ref()) {
+    match known_but_not_served(method, address, best) {
         Some(operation) => {
             let handler: Handler = |call| Box::pin(std::future::ready(Err(generic_write(&call))));
             Ok(Found { operation, handler, keys: Vec::new() })
@@ -429,17 +431,18 @@ pub(crate) fn find(method: &Method, address: &Address) -> Result<Found, Problem>
     }
 }
 
-/// Where a path's keys are, for comparing paths, and the keys themselves.
-struct Match {
-    keys_at: Vec<bool>,
-    keys: Vec<String>,
+struct Match<'a> {
+    /// One bit for each segment, the first one's highest: less is more literal, or literal sooner.
+    keys_at: u32,
+    keys: Vec<Cow<'a, str>>,
 }
 
-fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
+fn matches<'a>(path: &str, segments: &'a [Segment]) -> Option<Match<'a>> {
     let mut pattern = path.split('/').filter(|part| !part.is_empty());
-    let mut found = Match { keys_at: Vec::new(), keys: Vec::new() };
+    let mut found = Match { keys_at: 0, keys: Vec::new() };
     for segment in segments {
         let part = pattern.next()?;
+        found.keys_at <<= 1;
         if let Some((name, parameter)) = part.split_once("='{") {
             // A function: its parameter is a key.
             let opening = format!("{name}='");
@@ -448,8 +451,7 @@ fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
                 return None;
             }
             let value = segment.text.get(opening.len()..)?.strip_suffix("')")?;
-            found.keys_at.push(false);
-            found.keys.push(value.replace("''", "'"));
+            found.keys.push(value.replace("''", "'").into());
             continue;
         }
         let is_key = part.starts_with('{');
@@ -466,9 +468,9 @@ fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
         if !fits {
             return None;
         }
-        found.keys_at.push(is_key);
         if is_key {
-            found.keys.push(segment.text.clone());
+            found.keys_at |= 1;
+            found.keys.push(segment.text.as_str().into());
         }
     }
     if pattern.next().is_none() { Some(found) } else { None }
@@ -478,7 +480,7 @@ fn matches(path: &str, segments: &[Segment]) -> Option<Match> {
 fn known_but_not_served(
     method: &Method,
     address: &Address,
-    best: Option<&Vec<bool>>,
+    best: Option<u32>,
 ) -> Option<&'static Operation> {
     let Root::BackupRestore(version) = address.root else { return None };
     operations()
@@ -488,9 +490,9 @@ fn known_but_not_served(
         .filter_map(|operation| {
             let path = operation.path.strip_prefix("/solutions/backupRestore")?;
             let found = matches(path, &address.segments)?;
-            (best.is_none_or(|best| found.keys_at <= *best)).then_some((found.keys_at, operation))
+            (best.is_none_or(|best| found.keys_at <= best)).then_some((found.keys_at, operation))
         })
-        .min_by(|(left, _), (right, _)| left.cmp(right))
+        .min_by_key(|(keys_at, _)| *keys_at)
         .map(|(_, operation)| operation)
 }
 
