@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, Parent, PlaceColumns, Resource, check_names, entity};
+use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource, check_names, entity};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -28,6 +27,9 @@ pub(crate) struct GranularArtifacts;
 const PLACE: PlaceColumns<ArtifactColumn> =
     PlaceColumns { workload: None, parent: Some(ArtifactColumn::SessionId) };
 
+const RECORDED: Recorded<ArtifactColumn> =
+    Recorded { error: Some(ArtifactColumn::Error), created_by: None, last_modified_by: None };
+
 fn field(name: &str) -> Option<Field<ArtifactColumn>> {
     let (column, kind) = match name {
         "id" => (ArtifactColumn::Id, FieldKind::Id),
@@ -40,12 +42,24 @@ fn field(name: &str) -> Option<Field<ArtifactColumn>> {
             ArtifactColumn::DestinationType,
             FieldKind::Member(|text| DestinationType::from_name(text).is_some()),
         ),
+        "searchResponseId" => (ArtifactColumn::SearchResponseId, FieldKind::Id),
+        "restorePointDateTime" | "restorePoint/protectionDateTime" => {
+            (ArtifactColumn::RestorePointDateTime, FieldKind::Time)
+        }
+        "webUrl" => (ArtifactColumn::WebUrl, FieldKind::Text),
+        "restoredSiteId" | "restoredFolderId" => (ArtifactColumn::RestoredId, FieldKind::Text),
+        "restoredSiteName" | "restoredFolderName" => {
+            (ArtifactColumn::RestoredName, FieldKind::Text)
+        }
+        "restoredSiteWebUrl" => (ArtifactColumn::RestoredWebUrl, FieldKind::Text),
+        "restoredItemPath" => (ArtifactColumn::RestoredItemPath, FieldKind::Text),
+        "restoredItemWebUrl" => (ArtifactColumn::RestoredItemWebUrl, FieldKind::Text),
         "restorePoint/id" => (ArtifactColumn::RestorePointId, FieldKind::Id),
         "startDateTime" => (ArtifactColumn::StartDateTime, FieldKind::Time),
         "completionDateTime" => (ArtifactColumn::CompletionDateTime, FieldKind::Time),
         _ => return None,
     };
-    Some(Field { column, kind })
+    Some(Field::column(column, kind))
 }
 
 /// The point is shown with its times, expanded or not, as the published examples have it.
@@ -68,12 +82,13 @@ impl Resource for WholeArtifacts {
     const WORD: &'static str = "restore artifact";
     const EXPANDABLE: &'static [&'static str] = &["restorePoint"];
     const PLACE_COLUMNS: PlaceColumns<ArtifactColumn> = PLACE;
+    const RECORDED: Recorded<ArtifactColumn> = RECORDED;
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(String::new, Wording::artifacts)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<ArtifactColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<ArtifactColumn>> {
         field(name)
     }
 
@@ -121,15 +136,16 @@ impl Resource for GranularArtifacts {
     const WORD: &'static str = "granular restore artifact";
     const EXPANDABLE: &'static [&'static str] = &["restorePoint"];
     const PLACE_COLUMNS: PlaceColumns<ArtifactColumn> = PLACE;
+    const RECORDED: Recorded<ArtifactColumn> = RECORDED;
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(String::new, Wording::granular_artifacts)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<ArtifactColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<ArtifactColumn>> {
         match name {
             // On the wire the key of the item is the id.
-            "id" => Some(Field { column: ArtifactColumn::ItemKey, kind: FieldKind::Text }),
+            "id" => Some(Field::column(ArtifactColumn::ShownId, FieldKind::Text)),
             other => field(other),
         }
     }

@@ -7,15 +7,15 @@ use holdfast_domain::{
     BulkAdditionJob, BulkJobId, BulkPurpose, BulkState, ProtectionMode, Stamps, Work, Workload,
 };
 use holdfast_graph_model::ErrorCode;
-use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_store::AnyTx;
-use holdfast_store::query::{BulkJobColumn, Filter};
+use holdfast_store::query::{BulkJobColumn, Filter, Term};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, Parent, PlaceColumns, Resource};
+use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
+use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::policies;
 use crate::problem::Problem;
@@ -31,6 +31,25 @@ pub(crate) struct ExclusionJobs;
 const PLACE: PlaceColumns<BulkJobColumn> =
     PlaceColumns { workload: Some(BulkJobColumn::Workload), parent: Some(BulkJobColumn::PolicyId) };
 
+const RECORDED: Recorded<BulkJobColumn> = Recorded {
+    error: Some(BulkJobColumn::Error),
+    created_by: Some(BulkJobColumn::CreatedBy),
+    last_modified_by: Some(BulkJobColumn::LastModifiedBy),
+};
+
+fn any(
+    property: &str,
+    holds: Option<Expression>,
+    call: &Call,
+) -> Result<Option<Filter<BulkJobColumn>>, Problem> {
+    let list = match property {
+        "siteWebUrls" | "drives" | "mailboxes" => BulkJobColumn::Names,
+        "siteIds" | "directoryObjectIds" => BulkJobColumn::Ids,
+        _ => return Ok(None),
+    };
+    any_element(Term::Column(list), Elements::Texts, holds, call.now()).map(Some)
+}
+
 fn field(name: &str) -> Option<Field<BulkJobColumn>> {
     let (column, kind) = match name {
         "id" => (BulkJobColumn::Id, FieldKind::Id),
@@ -40,7 +59,7 @@ fn field(name: &str) -> Option<Field<BulkJobColumn>> {
         "lastModifiedDateTime" => (BulkJobColumn::LastModifiedDateTime, FieldKind::Time),
         _ => return None,
     };
-    Some(Field { column, kind })
+    Some(Field::column(column, kind))
 }
 
 macro_rules! jobs {
@@ -53,14 +72,23 @@ macro_rules! jobs {
             const PARENT: Parent = Parent::Policy;
             const WORD: &'static str = $word;
             const PLACE_COLUMNS: PlaceColumns<BulkJobColumn> = PLACE;
+            const RECORDED: Recorded<BulkJobColumn> = RECORDED;
 
             fn segment(at: At) -> String {
                 at.workload()
                     .map_or_else(String::new, |workload| format!("{}s", workload.$segment()))
             }
 
-            fn field(name: &str, _caller: &Caller) -> Option<Field<BulkJobColumn>> {
+            fn field(name: &str, _call: &Call) -> Option<Field<BulkJobColumn>> {
                 field(name)
+            }
+
+            fn any(
+                property: &str,
+                holds: Option<Expression>,
+                call: &Call,
+            ) -> Result<Option<Filter<BulkJobColumn>>, Problem> {
+                any(property, holds, call)
             }
 
             fn place(job: &BulkAdditionJob) -> (Option<Workload>, Option<String>) {

@@ -4,20 +4,20 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use holdfast_domain::Workload;
 use holdfast_domain::limits::PAGE;
+use holdfast_domain::{Timestamp, Workload};
 use holdfast_graph_model::odata::{Expand, Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, types};
-use holdfast_store::query::{Filter, Page};
+use holdfast_store::query::{Filter, Page, Term};
 use holdfast_store::{AnyTx, Listed, Noun, Versioned};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::call::{Call, allow_inside};
-use crate::caller::Caller;
-use crate::filter::{Vocabulary, typed};
+use crate::filter::{Elements, Vocabulary, any_element, typed};
 use crate::listing::{
-    self, Field, Listing, count_filter, expanded_query, select_with_expanded, unknown_property,
+    self, Field, FieldKind, Listing, count_filter, expanded_query, select_with_expanded,
+    unknown_property,
 };
 use crate::problem::Problem;
 use crate::workload::Wording;
@@ -57,6 +57,40 @@ pub(crate) struct PlaceColumns<C> {
     pub(crate) parent: Option<C>,
 }
 
+/// See [`Resource::RECORDED`].
+pub(crate) struct Recorded<C> {
+    pub(crate) error: Option<C>,
+    pub(crate) created_by: Option<C>,
+    pub(crate) last_modified_by: Option<C>,
+}
+
+impl<C> Recorded<C> {
+    pub(crate) const NOTHING: Self = Self { error: None, created_by: None, last_modified_by: None };
+
+    fn field(self, name: &str) -> Option<Field<C>> {
+        let (document, member) = name.split_once('/').unwrap_or((name, ""));
+        let column = match document {
+            "error" => self.error?,
+            "createdBy" => self.created_by?,
+            "lastModifiedBy" => self.last_modified_by?,
+            _ => return None,
+        };
+        let path = match (document, member) {
+            (_, "") => return Some(Field::column(column, FieldKind::Object)),
+            ("error", "code") => "$.code",
+            ("error", "message") => "$.message",
+            ("error", "target") => "$.target",
+            ("error", _) => return None,
+            (_, "application/id") => "$.application.id",
+            (_, "application/displayName") => "$.application.displayName",
+            (_, "user/id") => "$.user.id",
+            (_, "user/displayName") => "$.user.displayName",
+            _ => return None,
+        };
+        Some(Field { term: Term::Json(column, path), kind: FieldKind::Text })
+    }
+}
+
 /// A kind of object that clients read from collections.
 #[async_trait]
 pub(crate) trait Resource: Send + Sync + 'static {
@@ -77,11 +111,12 @@ pub(crate) trait Resource: Send + Sync + 'static {
     /// The collection's name.
     fn segment(at: At) -> String;
 
-    /// What may be filtered and sorted by. Names only for those who may read them, since a filter tells what it matches.
-    fn field(name: &str, caller: &Caller) -> Option<Field<<Self::Noun as Noun>::Column>>;
+    /// What may be filtered and sorted by, beside what [`Resource::RECORDED`] says. Names only for those who may read them, since a
+    /// filter tells what it matches.
+    fn field(name: &str, call: &Call) -> Option<Field<<Self::Noun as Noun>::Column>>;
 
     /// Where `$search` looks; nowhere: it is refused.
-    fn searchable(_caller: &Caller) -> &'static [<Self::Noun as Noun>::Column] {
+    fn searchable(_call: &Call) -> &'static [<Self::Noun as Noun>::Column] {
         &[]
     }
 
@@ -89,10 +124,21 @@ pub(crate) trait Resource: Send + Sync + 'static {
     fn any(
         _property: &str,
         _holds: Option<Expression>,
-        _caller: &Caller,
+        _call: &Call,
     ) -> Result<Option<Filter<<Self::Noun as Noun>::Column>>, Problem> {
         Ok(None)
     }
+
+    /// For `isof` and casts to types that no workload tells apart, and of what `property` leads to.
+    fn of_type(
+        _property: Option<&str>,
+        _type_name: &str,
+    ) -> Option<Filter<<Self::Noun as Noun>::Column>> {
+        None
+    }
+
+    /// The columns with the `error`, and with who made and changed the object, where the noun has them.
+    const RECORDED: Recorded<<Self::Noun as Noun>::Column>;
 
     /// The columns of the workload and of the parent's id, where the noun has them.
     const PLACE_COLUMNS: PlaceColumns<<Self::Noun as Noun>::Column>;
@@ -139,34 +185,40 @@ type ColumnOf<R> = <<R as Resource>::Noun as Noun>::Column;
 
 /// The [`Vocabulary`] of a resource for one caller.
 pub(crate) struct Words<'a, R> {
-    pub(crate) caller: &'a Caller,
+    call: &'a Call,
     /// Before every name: the property through which the resource is reached.
     prefix: &'a str,
     resource: PhantomData<fn() -> R>,
 }
 
 impl<'a, R: Resource> Words<'a, R> {
-    pub(crate) fn of(caller: &'a Caller) -> Self {
-        Self { caller, prefix: "", resource: PhantomData }
+    pub(crate) fn of(call: &'a Call) -> Self {
+        Self { call, prefix: "", resource: PhantomData }
     }
 }
 
 impl<R: Resource> Vocabulary<ColumnOf<R>> for Words<'_, R> {
     fn field(&self, name: &str) -> Option<Field<ColumnOf<R>>> {
-        R::field(&format!("{}{name}", self.prefix), self.caller)
+        let name = format!("{}{name}", self.prefix);
+        R::field(&name, self.call).or_else(|| R::RECORDED.field(&name))
     }
 
-    fn of_type(&self, type_name: &str) -> Option<Filter<ColumnOf<R>>> {
+    fn of_type(&self, property: Option<&str>, type_name: &str) -> Option<Filter<ColumnOf<R>>> {
+        if let Some(filter) = R::of_type(property, type_name) {
+            return Some(filter);
+        }
+        if property.is_some() || !self.prefix.is_empty() {
+            return None;
+        }
         if type_name == R::BASE {
             return Some(Filter::constant(true));
         }
-        // Of the types that derive from the base, those for a workload are told apart by its column.
-        let workload = Workload::ALL.into_iter().find(|workload| {
-            type_name.starts_with(workload.prefix()) || type_name.starts_with(workload.product())
-        })?;
-        let is_here = types().family(R::BASE).any(|info| info.name == type_name);
-        let column = R::PLACE_COLUMNS.workload.filter(|_| is_here && self.prefix.is_empty())?;
-        Some(Filter::equal(column, workload.name()))
+        types().family(R::BASE).find(|info| info.name == type_name)?;
+        // Of the types that derive from the base, those for a workload are told apart by its column; there are no others.
+        match workload_of_type(type_name) {
+            Some(workload) => Some(Filter::equal(R::PLACE_COLUMNS.workload?, workload.name())),
+            None => Some(Filter::constant(false)),
+        }
     }
 
     fn any(
@@ -174,8 +226,40 @@ impl<R: Resource> Vocabulary<ColumnOf<R>> for Words<'_, R> {
         property: &str,
         holds: Option<Expression>,
     ) -> Result<Option<Filter<ColumnOf<R>>>, Problem> {
-        R::any(property, holds, self.caller)
+        match R::RECORDED.error {
+            Some(error) if property == "error/details" => {
+                let list = Term::Json(error, "$.details");
+                any_element(list, Elements::ErrorDetails, holds, self.now()).map(Some)
+            }
+            _ => R::any(property, holds, self.call),
+        }
     }
+
+    fn now(&self) -> Timestamp {
+        self.call.now()
+    }
+}
+
+/// The workload of a type that is of one, by the type's name.
+pub(crate) fn workload_of_type(type_name: &str) -> Option<Workload> {
+    Workload::ALL.into_iter().find(|workload| {
+        type_name.starts_with(workload.prefix()) || type_name.starts_with(workload.product())
+    })
+}
+
+type PartOf<R> = (Workload, Box<Filter<ColumnOf<R>>>);
+
+/// For a parent's [`Resource::any`]: the workload whose collection of `R` the property is, and what is asked of its rows.
+pub(crate) fn part<R: Resource>(
+    property: &str,
+    holds: Option<&Expression>,
+    call: &Call,
+) -> Result<Option<PartOf<R>>, Problem> {
+    let is_it = |workload: &Workload| R::segment(At::Of(*workload)) == property;
+    let Some(workload) = Workload::ALL.into_iter().find(is_it) else { return Ok(None) };
+    let holds = holds.map(|holds| typed(holds.clone(), &Words::<R>::of(call))).transpose()?;
+    let asked = [R::visible(call), holds].into_iter().flatten().reduce(Filter::and);
+    Ok(Some((workload, Box::new(asked.unwrap_or_else(|| Filter::constant(true))))))
 }
 
 /// What is always asked of the rows of a collection.
@@ -225,14 +309,14 @@ fn context<R: Resource>(at: At, parent: Option<&str>) -> String {
     }
 }
 
-fn asked_of<'a, R: Resource>(
+pub(crate) fn asked_of<'a, R: Resource>(
     scope: Option<Filter<ColumnOf<R>>>,
     words: &'a Words<'a, R>,
 ) -> listing::Collection<'a, ColumnOf<R>> {
     listing::Collection {
         scope,
         vocabulary: words,
-        searchable: R::searchable(words.caller),
+        searchable: R::searchable(words.call),
         default_page: R::DEFAULT_PAGE,
     }
 }
@@ -244,9 +328,8 @@ where
 {
     let mut tx = call.read().await?;
     let parent = parent_id::<R>(&mut *tx, &call, at).await?;
-    let caller = call.caller.clone();
     let scope = scope::<R>(at, parent.as_deref(), &call);
-    let words = Words::<R>::of(&caller);
+    let words = Words::<R>::of(&call);
     let mut listing = Listing::of(&call, &asked_of::<R>(scope, &words))?;
     check_names::<R>(&listing.options, call.viewer.version)?;
     for expand in &listing.options.expand {
@@ -310,7 +393,7 @@ fn narrowing<R: Resource>(
         return Ok(None);
     }
     let prefix = format!("{}/", expand.property);
-    let words = Words::<R> { caller: &call.caller, prefix: &prefix, resource: PhantomData };
+    let words = Words::<R> { call, prefix: &prefix, resource: PhantomData };
     Ok(Some(typed(Expression::parse(text)?, &words)?))
 }
 
@@ -321,9 +404,8 @@ where
 {
     let mut tx = call.read().await?;
     let parent = parent_id::<R>(&mut *tx, &call, at).await?;
-    let caller = call.caller.clone();
     let scope = scope::<R>(at, parent.as_deref(), &call);
-    let words = Words::<R>::of(&caller);
+    let words = Words::<R>::of(&call);
     let filter = count_filter(&call, &asked_of::<R>(scope, &words))?;
     let count = Listed::<R::Noun>::count(&mut *tx, call.caller.tenant, filter.as_ref()).await?;
     Ok(Answer::count(count))
@@ -414,7 +496,7 @@ where
 {
     let options = &expand.options;
     check_names::<R>(options, call.viewer.version)?;
-    let words = Words::<R>::of(&call.caller);
+    let words = Words::<R>::of(call);
     let scope = scope::<R>(At::In(workload), Some(parent), call);
     let query = expanded_query(options, &asked_of::<R>(scope, &words))?;
     let (mut rows, mut body) = (Vec::new(), Map::new());

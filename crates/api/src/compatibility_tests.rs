@@ -38,7 +38,8 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | a granular artifact may be a library or a whole site | an extension |
 | `@holdfast.keepItemPermissions` in a new granular restore session | an extension: restored items keep the permissions that they had |
 | `entraProtectionPolicies` is always empty | nothing describes such policies |
-| `$filter` knows no arithmetic and no functions but `startswith`, `endswith`, `contains` and `isof`; `any` and `all` ask the units of policies and the artifacts of restore sessions | the real service says nothing about what it takes; what is refused is named |
+| `$filter` lacks `round`, `floor`, `ceiling`, `divby`, the functions of places, and decimals; a list of properties that cannot be asked for is in `crates/api/src/filter_tests.rs` | the real service says nothing about what it takes; what is refused is named |
+| `any` and `all` find the names of bulk jobs and bulk requests, which are shown empty, as published | to find the request that named something |
 | `$search` finds words in the names of policies, and of units for users | the metadata offers it, no page describes it |
 | `$batch` reaches the backup API only; its parts are carried out one after another | other paths of Microsoft Graph are not ours: their parts are 404 |
 | `$metadata` of beta is put together from the generated clients | `spec/api.md` says what is assumed in it |

@@ -2,27 +2,26 @@
 
 use holdfast_domain::PolicyId;
 use holdfast_graph_model::ErrorCode;
-use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::collection::check_names_of;
+use crate::collection::{Words, asked_of, check_names_of};
+use crate::listing::{Listing, count_filter};
+use crate::policies::Policies;
 use crate::problem::Problem;
 
 pub(crate) async fn list_entra_policies(call: Call) -> Result<Answer, Problem> {
-    call.allow_options(&["$select", "$top", "$count"])?;
     check_names_of("entraProtectionPolicy", &[], &call.options, call.viewer.version)?;
-    let mut body = Map::new();
-    body.insert("@odata.context".to_owned(), json!(call.context("/entraProtectionPolicies")));
-    if call.options.count {
-        body.insert("@odata.count".to_owned(), json!(0));
-    }
-    body.insert("value".to_owned(), Value::Array(Vec::new()));
-    Ok(Answer::ok(body))
+    // What is asked must make sense, although there is nothing to find.
+    let words = Words::<Policies>::of(&call);
+    let listing = Listing::of(&call, &asked_of::<Policies>(None, &words))?;
+    let count = listing.options.count.then_some(0);
+    Ok(listing.answer(&call, "/entraProtectionPolicies", Vec::new(), None, count))
 }
 
 pub(crate) async fn count_entra_policies(call: Call) -> Result<Answer, Problem> {
-    call.allow_options(&[])?;
+    let words = Words::<Policies>::of(&call);
+    count_filter(&call, &asked_of::<Policies>(None, &words))?;
     Ok(Answer::count(0))
 }
 

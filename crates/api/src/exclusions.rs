@@ -12,8 +12,7 @@ use holdfast_store::{AnyTx, Listed, find, find_unit};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Writing};
-use crate::caller::Caller;
-use crate::collection::{At, Parent, PlaceColumns, Resource};
+use crate::collection::{At, Parent, PlaceColumns, Recorded, Resource};
 use crate::extract::JsonObject;
 use crate::listing::{Field, FieldKind};
 use crate::policies::{not_removed, read_removal, read_resource, refuse_duplicates};
@@ -35,12 +34,17 @@ impl Resource for Exclusions {
         workload: Some(ExclusionColumn::Workload),
         parent: Some(ExclusionColumn::PolicyId),
     };
+    const RECORDED: Recorded<ExclusionColumn> = Recorded {
+        error: None,
+        created_by: Some(ExclusionColumn::CreatedBy),
+        last_modified_by: Some(ExclusionColumn::LastModifiedBy),
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(|| "exclusionUnits".to_owned(), Wording::exclusions)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<ExclusionColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<ExclusionColumn>> {
         let (column, kind) = match name {
             "id" => (ExclusionColumn::Id, FieldKind::Id),
             "policyId" => (ExclusionColumn::PolicyId, FieldKind::Id),
@@ -49,7 +53,7 @@ impl Resource for Exclusions {
             "lastModifiedDateTime" => (ExclusionColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(unit: &ExclusionUnit) -> (Option<Workload>, Option<String>) {

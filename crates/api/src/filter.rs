@@ -1,25 +1,33 @@
 //! From OData's untyped expressions to typed filters: names become columns, literals values of the columns' types, and what
-//! cannot be asked is refused by name.
+//! cannot be asked is refused by name. What has a value is in `operands`.
 
+use holdfast_domain::Timestamp;
+use holdfast_graph_model::ErrorCode;
 use holdfast_graph_model::odata::{
-    ComparisonOperator, Condition, Expression, Literal, Quantifier, Search, TextFunction,
+    ComparisonOperator, Condition, Expression, Operand, Quantifier, Search, TextFunction,
 };
-use holdfast_graph_model::{ErrorCode, types};
-use holdfast_store::query::{Column, Comparison, Filter, TextMatch, Value as StoredValue};
+use holdfast_store::query::{
+    Column, Comparison, ElementColumn, Filter, Term, TextMatch, Value as StoredValue,
+};
 
-use crate::listing::{Field, FieldKind, unknown_property};
+use crate::listing::{Field, FieldKind};
+use crate::operands::{Typed, as_text, operand, property, value};
 use crate::problem::Problem;
+use crate::render;
 
 /// What a collection's rows can be asked.
 pub(crate) trait Vocabulary<C>: Sync {
-    /// The column of a property.
+    /// What a property is in the store.
     fn field(&self, name: &str) -> Option<Field<C>>;
 
-    /// Which rows are of the type with that name. `None`: there is no such type here.
-    fn of_type(&self, type_name: &str) -> Option<Filter<C>>;
+    /// Which rows are of the type with that name, or lead by `property` to one that is. `None`: there is no such type here.
+    fn of_type(&self, property: Option<&str>, type_name: &str) -> Option<Filter<C>>;
 
     /// Which rows list something at the property for which `holds`. `None`: there is no such list to ask.
     fn any(&self, property: &str, holds: Option<Expression>) -> Result<Option<Filter<C>>, Problem>;
+
+    /// What `now()` is.
+    fn now(&self) -> Timestamp;
 }
 
 /// Resolves names to columns and checks literals against their types.
@@ -43,62 +51,81 @@ pub(crate) fn typed<C: Column>(
             Filter::Or(left, right)
         }
         Expression::Not(inner) => Filter::Not(Box::new(typed(*inner, vocabulary)?)),
-        Expression::IsOf(None, type_name) => vocabulary
-            .of_type(&type_name)
-            .ok_or_else(|| refused(&type_name, "is no type of this collection"))?,
-        Expression::IsOf(Some(property), _) => {
-            return Err(refused(&property, "cannot be asked for its type"));
+        Expression::IsOf(property, type_name) => {
+            vocabulary.of_type(property.as_deref(), &type_name).ok_or_else(|| match property {
+                None => refused(&type_name, "is no type of this collection"),
+                Some(property) => refused(&property, &format!("is never a {type_name}")),
+            })?
         }
         Expression::Lambda(quantifier, property, condition) => {
             lambda(quantifier, &property, condition, vocabulary)?
         }
-        Expression::Compare(name, operator, literal) => {
-            let (cast, field) = resolve(&name, vocabulary)?;
-            let operator = comparison(operator);
-            let ordered = !matches!(operator, Comparison::Equal | Comparison::NotEqual);
-            if ordered && !matches!(field.kind, FieldKind::Text | FieldKind::Id | FieldKind::Time) {
-                return Err(refused(&name, "can only be compared with eq, ne and in"));
-            }
-            let value = value(&name, field.kind, literal)?;
-            // Of a row of another type the property is null.
-            let with_null = match operator {
-                Comparison::Equal => value == StoredValue::Null,
-                Comparison::NotEqual => value != StoredValue::Null,
-                _ => false,
-            };
-            of_cast(cast, Filter::Compare(field.column, operator, value), with_null)
+        Expression::Compare(left, operator, right) => {
+            let left = operand(left, vocabulary)?;
+            compare(left, comparison(operator), operand(right, vocabulary)?)?
         }
-        Expression::In(name, literals) => {
-            let (cast, field) = resolve(&name, vocabulary)?;
-            let values = literals.into_iter().map(|literal| value(&name, field.kind, literal));
+        Expression::In(left, literals) => {
+            let left = operand(left, vocabulary)?.not_literal("in")?;
+            let values = literals.into_iter().map(|literal| value(&left.name, left.kind, literal));
             let values = values.collect::<Result<Vec<_>, _>>()?;
-            let with_null = values.contains(&StoredValue::Null);
-            of_cast(cast, Filter::In(field.column, values), with_null)
+            match left.term {
+                Term::Column(column) => Filter::In(column, values),
+                term => values
+                    .into_iter()
+                    .map(|value| {
+                        Filter::Relate(term.clone(), Comparison::Equal, Term::Value(value))
+                    })
+                    .reduce(|left, right| Filter::Or(Box::new(left), Box::new(right)))
+                    .unwrap_or_else(|| Filter::constant(false)),
+            }
         }
         Expression::Has(name, literal) => {
-            let (cast, field) = resolve(&name, vocabulary)?;
-            let FieldKind::Flags(_) = field.kind else {
+            let asked = property(&name, vocabulary)?;
+            let FieldKind::Flags(_) = asked.kind else {
                 return Err(refused(&name, "holds no flags: use eq"));
             };
-            let flags = match value(&name, field.kind, literal)? {
+            let flags = match value(&name, asked.kind, literal)? {
                 StoredValue::Text(flags) => flags.split(',').map(str::to_owned).collect(),
                 _ => return Err(refused(&name, "must be asked for flags by name")),
             };
-            of_cast(cast, Filter::Has(field.column, flags), false)
+            Filter::Has(asked.term, flags)
         }
-        Expression::Text(function, name, text) => {
-            let (cast, field) = resolve(&name, vocabulary)?;
-            if !matches!(field.kind, FieldKind::Text) {
-                return Err(refused(&name, "is no text to search in"));
-            }
-            let function = match function {
-                TextFunction::StartsWith => TextMatch::StartsWith,
-                TextFunction::EndsWith => TextMatch::EndsWith,
-                TextFunction::Contains => TextMatch::Contains,
+        Expression::Text(function, text, part) => {
+            let (function, name) = match function {
+                TextFunction::StartsWith => (TextMatch::StartsWith, "startswith"),
+                TextFunction::EndsWith => (TextMatch::EndsWith, "endswith"),
+                TextFunction::Contains => (TextMatch::Contains, "contains"),
             };
-            of_cast(cast, Filter::Text(field.column, function, text), false)
+            let text = as_text(operand(text, vocabulary)?, name)?;
+            Filter::Text(text, function, as_text(operand(part, vocabulary)?, name)?)
         }
     })
+}
+
+fn compare<C: Column>(
+    left: Typed<C>,
+    comparison: Comparison,
+    right: Typed<C>,
+) -> Result<Filter<C>, Problem> {
+    let left = left.not_literal("the left side")?;
+    let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+    if ordered && !left.kind.is_ordered() {
+        return Err(refused(&left.name, "can only be compared with eq, ne and in"));
+    }
+    let right = match right {
+        Typed::Literal(literal) => {
+            let value = value(&left.name, left.kind, literal)?;
+            if let Term::Column(column) = left.term {
+                return Ok(Filter::Compare(column, comparison, value));
+            }
+            Term::Value(value)
+        }
+        Typed::Valued(right) if left.kind.compares_with(right.kind) => right.term,
+        Typed::Valued(right) => {
+            return Err(refused(&left.name, &format!("cannot be compared with '{}'", right.name)));
+        }
+    };
+    Ok(Filter::Relate(left.term, comparison, right))
 }
 
 /// Rows in one of whose `columns` every term is found as the `$search` says.
@@ -109,7 +136,7 @@ pub(crate) fn searched<C: Column>(search: Search, columns: &[C]) -> Filter<C> {
     match search {
         Search::Term(term) => columns
             .iter()
-            .map(|column| Filter::Text(*column, TextMatch::Contains, term.clone()))
+            .map(|column| Filter::text(*column, TextMatch::Contains, term.clone()))
             .reduce(|left, right| Filter::Or(Box::new(left), Box::new(right)))
             .unwrap_or_else(|| Filter::constant(false)),
         Search::And(left, right) => {
@@ -121,43 +148,6 @@ pub(crate) fn searched<C: Column>(search: Search, columns: &[C]) -> Filter<C> {
             Filter::Or(left, right)
         }
         Search::Not(inner) => Filter::Not(Box::new(searched(*inner, columns))),
-    }
-}
-
-/// The column of a property, which may begin with a cast: `microsoft.graph.siteProtectionUnit/siteId`.
-fn resolve<C: Column>(
-    name: &str,
-    vocabulary: &dyn Vocabulary<C>,
-) -> Result<(Option<Filter<C>>, Field<C>), Problem> {
-    let (cast, property) = match name.split_once('/') {
-        Some((head, rest)) if head.contains('.') => {
-            let type_name = head.rsplit('.').next().unwrap_or_default();
-            let cast = vocabulary
-                .of_type(type_name)
-                .ok_or_else(|| refused(head, "is no type of this collection"))?;
-            let is_there = rest.contains('/') || {
-                let own = types().get(type_name).map(|info| info.name.as_str()).unwrap_or_default();
-                types().has_property(own, rest)
-            };
-            if !is_there {
-                return Err(unknown_property("$filter", name));
-            }
-            (Some(cast), rest)
-        }
-        Some(_) | None => (None, name),
-    };
-    let field = vocabulary.field(property).ok_or_else(|| unknown_property("$filter", name))?;
-    Ok((cast, field))
-}
-
-/// What holds for rows of a type by `filter`, and for all others because their property is null.
-fn of_cast<C: Column>(cast: Option<Filter<C>>, filter: Filter<C>, with_null: bool) -> Filter<C> {
-    match cast {
-        None => filter,
-        Some(cast) if with_null => {
-            Filter::Or(Box::new(Filter::Not(Box::new(cast))), Box::new(filter))
-        }
-        Some(cast) => cast.and(filter),
     }
 }
 
@@ -188,34 +178,125 @@ fn lambda<C: Column>(
     })
 }
 
+/// The name of the element itself, in a list of values.
+const ITSELF: &str = "$it";
+
 /// The condition of a lambda as one on the part: `variable/` goes.
 fn in_part(expression: Expression, variable: &str) -> Result<Expression, Problem> {
-    let own = |name: String| -> Result<String, Problem> {
-        let rest = name.strip_prefix(variable).and_then(|rest| rest.strip_prefix('/'));
-        rest.map(str::to_owned).ok_or_else(|| {
-            refused(&name, &format!("must begin with '{variable}/' there, and name a property"))
-        })
-    };
+    let own = |name: String| own_name(name, variable);
     let inner = |expression: Box<Expression>| in_part(*expression, variable).map(Box::new);
+    let value = |operand: Operand| operand_in_part(operand, variable);
     Ok(match expression {
-        Expression::Compare(name, operator, literal) => {
-            Expression::Compare(own(name)?, operator, literal)
+        Expression::Compare(left, operator, right) => {
+            Expression::Compare(value(left)?, operator, value(right)?)
         }
-        Expression::In(name, literals) => Expression::In(own(name)?, literals),
+        Expression::In(operand, literals) => Expression::In(value(operand)?, literals),
         Expression::Has(name, literal) => Expression::Has(own(name)?, literal),
-        Expression::Text(function, name, text) => Expression::Text(function, own(name)?, text),
+        Expression::Text(function, text, part) => {
+            Expression::Text(function, value(text)?, value(part)?)
+        }
         Expression::IsOf(name, type_name) => match name {
             Some(name) if name == variable => Expression::IsOf(None, type_name),
             Some(name) => Expression::IsOf(Some(own(name)?), type_name),
             None => return Err(refused("isof", "must name the variable there")),
         },
-        Expression::Lambda(_, name, _) => {
-            return Err(refused(&name, "cannot be asked inside another any or all"));
+        // What is inside has a variable of its own, and cannot reach out.
+        Expression::Lambda(quantifier, name, condition) => {
+            Expression::Lambda(quantifier, own(name)?, condition)
         }
         Expression::And(left, right) => Expression::And(inner(left)?, inner(right)?),
         Expression::Or(left, right) => Expression::Or(inner(left)?, inner(right)?),
         Expression::Not(of) => Expression::Not(inner(of)?),
     })
+}
+
+fn operand_in_part(operand: Operand, variable: &str) -> Result<Operand, Problem> {
+    let inner = |operand: Box<Operand>| operand_in_part(*operand, variable).map(Box::new);
+    Ok(match operand {
+        Operand::Property(name) => Operand::Property(own_name(name, variable)?),
+        Operand::Literal(literal) => Operand::Literal(literal),
+        Operand::Call(function, arguments) => {
+            let arguments = arguments.into_iter().map(|operand| operand_in_part(operand, variable));
+            Operand::Call(function, arguments.collect::<Result<_, _>>()?)
+        }
+        Operand::Arithmetic(left, operator, right) => {
+            Operand::Arithmetic(inner(left)?, operator, inner(right)?)
+        }
+        Operand::Cast(operand, type_name) => Operand::Cast(inner(operand)?, type_name),
+    })
+}
+
+fn own_name(name: String, variable: &str) -> Result<String, Problem> {
+    if name == variable {
+        return Ok(ITSELF.to_owned());
+    }
+    let rest = name.strip_prefix(variable).and_then(|rest| rest.strip_prefix('/'));
+    rest.map(str::to_owned).ok_or_else(|| {
+        refused(&name, &format!("must begin with '{variable}/' there, and name a property"))
+    })
+}
+
+/// What the elements of a list are that is stored as JSON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Elements {
+    Texts,
+    /// `publicErrorDetail`
+    ErrorDetails,
+    /// `retentionSetting`
+    RetentionSettings,
+}
+
+/// Rows whose `list` has an element for which `holds`; any element, when nothing is asked.
+pub(crate) fn any_element<C>(
+    list: Term<C>,
+    elements: Elements,
+    holds: Option<Expression>,
+    now: Timestamp,
+) -> Result<Filter<C>, Problem> {
+    let filter = match holds {
+        Some(holds) => typed(holds, &ElementWords { elements, now })?,
+        None => Filter::constant(true),
+    };
+    Ok(Filter::AnyElement(list, Box::new(filter)))
+}
+
+struct ElementWords {
+    elements: Elements,
+    now: Timestamp,
+}
+
+impl Vocabulary<ElementColumn> for ElementWords {
+    fn field(&self, name: &str) -> Option<Field<ElementColumn>> {
+        let member = |path| Term::Json(ElementColumn::Value, path);
+        let (term, kind) = match (self.elements, name) {
+            (Elements::Texts, ITSELF) => (Term::Column(ElementColumn::Value), FieldKind::Text),
+            (Elements::ErrorDetails, "code") => (member("$.code"), FieldKind::Text),
+            (Elements::ErrorDetails, "message") => (member("$.message"), FieldKind::Text),
+            (Elements::ErrorDetails, "target") => (member("$.target"), FieldKind::Text),
+            (Elements::RetentionSettings, "interval") => (member("$.interval"), FieldKind::Text),
+            (Elements::RetentionSettings, "period") => {
+                (member("$.period"), FieldKind::Period(render::shown_period))
+            }
+            _ => return None,
+        };
+        Some(Field { term, kind })
+    }
+
+    fn of_type(&self, _: Option<&str>, _: &str) -> Option<Filter<ElementColumn>> {
+        None
+    }
+
+    fn any(
+        &self,
+        _: &str,
+        _: Option<Expression>,
+    ) -> Result<Option<Filter<ElementColumn>>, Problem> {
+        Ok(None)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
 }
 
 fn comparison(operator: ComparisonOperator) -> Comparison {
@@ -229,47 +310,6 @@ fn comparison(operator: ComparisonOperator) -> Comparison {
     }
 }
 
-fn value(name: &str, kind: FieldKind, literal: Literal) -> Result<StoredValue, Problem> {
-    // `microsoft.graph.protectionUnitStatus'protected'` is the member's text, if there is such an enum.
-    let literal = match literal {
-        Literal::Member { type_name, members }
-            if matches!(kind, FieldKind::Member(_) | FieldKind::Flags(_)) =>
-        {
-            if types().get(&type_name).is_none_or(|info| info.kind != "enum") {
-                return Err(refused(&type_name, "is no enumeration"));
-            }
-            Literal::Text(members)
-        }
-        literal => literal,
-    };
-    match (kind, literal) {
-        (_, Literal::Null) => Ok(StoredValue::Null),
-        (FieldKind::Text, Literal::Text(text)) => Ok(StoredValue::Text(text)),
-        (FieldKind::Id, Literal::Text(text)) if text.is_empty() => Ok(StoredValue::Null),
-        (FieldKind::Id, Literal::Text(text)) => Ok(StoredValue::Text(text.to_ascii_lowercase())),
-        (FieldKind::Time, Literal::Time(time)) => Ok(StoredValue::Time(time)),
-        // Some clients quote times.
-        (FieldKind::Time, Literal::Text(text)) => text
-            .parse()
-            .map(StoredValue::Time)
-            .map_err(|_| refused(name, "must be compared with a date and time")),
-        (FieldKind::Member(is_member), Literal::Text(text)) => {
-            if is_member(&text) {
-                Ok(StoredValue::Text(text))
-            } else {
-                Err(refused(name, &format!("has no member '{text}'")))
-            }
-        }
-        (FieldKind::Flags(canonical), Literal::Text(text)) => canonical(&text)
-            .map(StoredValue::Text)
-            .ok_or_else(|| refused(name, &format!("has no flags '{text}'"))),
-        (FieldKind::Time, _) => Err(refused(name, "must be compared with a date and time")),
-        (FieldKind::Text | FieldKind::Id | FieldKind::Member(_) | FieldKind::Flags(_), _) => {
-            Err(refused(name, "must be compared with a quoted text"))
-        }
-    }
-}
-
-fn refused(name: &str, why: &str) -> Problem {
+pub(crate) fn refused(name: &str, why: &str) -> Problem {
     Problem::at(ErrorCode::BadRequest, "$filter", format!("$filter: '{name}' {why}."))
 }

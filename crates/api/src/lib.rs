@@ -39,6 +39,8 @@ mod exclusions;
 mod extract;
 mod filter;
 #[cfg(test)]
+mod filter_tests;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod harness;
@@ -48,6 +50,7 @@ mod notifications;
 #[cfg(test)]
 mod odata_tests;
 mod openapi;
+mod operands;
 mod policies;
 mod problem;
 mod render;

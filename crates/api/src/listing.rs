@@ -8,7 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use holdfast_domain::Timestamp;
 use holdfast_graph_model::odata::{Expand, Expression, QueryOptions, Search};
 use holdfast_graph_model::{ErrorCode, Evolvable};
-use holdfast_store::query::{Column, Cursor, Direction, Filter, ListQuery, Value as StoredValue};
+use holdfast_store::query::{
+    Column, Cursor, Direction, Filter, Function, ListQuery, Term, Value as StoredValue,
+};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, AnswerBody, select};
@@ -17,11 +19,36 @@ use crate::dispatch::query_options;
 use crate::filter::{Vocabulary, searched, typed};
 use crate::problem::Problem;
 
-/// A property that a collection may be filtered and sorted by.
-#[derive(Debug, Clone, Copy)]
+/// A property that a collection may be filtered by, and sorted, when it is a column.
+#[derive(Debug, Clone)]
 pub(crate) struct Field<C> {
-    pub(crate) column: C,
+    pub(crate) term: Term<C>,
     pub(crate) kind: FieldKind,
+}
+
+impl<C> Field<C> {
+    pub(crate) fn column(column: C, kind: FieldKind) -> Self {
+        Self { term: Term::Column(column), kind }
+    }
+
+    /// The same for all rows.
+    pub(crate) fn constant(value: impl Into<StoredValue>, kind: FieldKind) -> Self {
+        Self { term: Term::Value(value.into()), kind }
+    }
+
+    /// The value of the first filter that lets the row through, else `otherwise`.
+    pub(crate) fn choice(
+        cases: Vec<(Filter<C>, &str)>,
+        otherwise: Term<C>,
+        kind: FieldKind,
+    ) -> Self {
+        let of_case = |(filter, value): (Filter<C>, &str)| {
+            Term::Where(Box::new(filter), Box::new(Term::Value(value.into())))
+        };
+        let mut terms: Vec<Term<C>> = cases.into_iter().map(of_case).collect();
+        terms.push(otherwise);
+        Self { term: Term::Call(Function::FirstOf, terms), kind }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +61,38 @@ pub(crate) enum FieldKind {
     Member(fn(&str) -> bool),
     /// An enum of flags, stored in its own order: the text in that order, or `None` when it names no flags.
     Flags(fn(&str) -> Option<String>),
+    Bool,
+    Number,
+    /// A day, as text.
+    Date,
+    Duration,
+    /// A duration, stored as text: how it is shown.
+    Period(fn(&str) -> String),
+    /// There or not.
+    Object,
+}
+
+impl FieldKind {
+    /// May it be compared with `lt` and its like?
+    pub(crate) fn is_ordered(self) -> bool {
+        matches!(
+            self,
+            Self::Text | Self::Id | Self::Time | Self::Number | Self::Date | Self::Duration
+        )
+    }
+
+    /// May values of both kinds be compared with each other? Members only with literals, whose names are checked.
+    pub(crate) fn compares_with(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Text | Self::Id, Self::Text | Self::Id)
+                | (Self::Time, Self::Time)
+                | (Self::Bool, Self::Bool)
+                | (Self::Number, Self::Number)
+                | (Self::Date, Self::Date)
+                | (Self::Duration, Self::Duration)
+        )
+    }
 }
 
 /// For [`FieldKind::Flags`].
@@ -204,10 +263,13 @@ fn order<C: Column>(
             .vocabulary
             .field(&item.property)
             .ok_or_else(|| unknown_property("$orderby", &item.property))?;
+        let Term::Column(column) = field.term else {
+            return Err(unknown_property("$orderby", &item.property));
+        };
         let direction = if item.descending { Direction::Descending } else { Direction::Ascending };
         // Two names of one column: the second decides nothing.
-        if !order.iter().any(|(column, _)| *column == field.column) {
-            order.push((field.column, direction));
+        if !order.iter().any(|(known, _)| *known == column) {
+            order.push((column, direction));
         }
     }
     Ok(order)

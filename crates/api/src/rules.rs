@@ -15,8 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
-use crate::caller::Caller;
-use crate::collection::{self, At, Parent, PlaceColumns, Resource};
+use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
 use crate::extract::JsonObject;
 use crate::listing::{Field, FieldKind};
 use crate::policies;
@@ -38,23 +37,32 @@ impl Resource for Rules {
     const WORD: &'static str = "rule";
     const PLACE_COLUMNS: PlaceColumns<RuleColumn> =
         PlaceColumns { workload: Some(RuleColumn::Workload), parent: Some(RuleColumn::PolicyId) };
+    const RECORDED: Recorded<RuleColumn> = Recorded {
+        error: Some(RuleColumn::Error),
+        created_by: Some(RuleColumn::CreatedBy),
+        last_modified_by: Some(RuleColumn::LastModifiedBy),
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(String::new, Wording::rules)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<RuleColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<RuleColumn>> {
         let (column, kind) = match name {
             "id" => (RuleColumn::Id, FieldKind::Id),
             "status" => (
                 RuleColumn::Status,
                 FieldKind::Member(|text| ProtectionRuleStatus::from_name(text).is_some()),
             ),
+            "isAutoApplyEnabled" => (RuleColumn::IsDynamic, FieldKind::Bool),
+            "siteExpression" | "driveExpression" | "mailboxExpression" => {
+                (RuleColumn::Expression, FieldKind::Text)
+            }
             "createdDateTime" => (RuleColumn::CreatedDateTime, FieldKind::Time),
             "lastModifiedDateTime" => (RuleColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(rule: &ProtectionRule) -> (Option<Workload>, Option<String>) {
@@ -277,7 +285,7 @@ pub(crate) async fn apply_dynamic(
     policy: &ProtectionPolicy,
 ) -> Result<(), Problem> {
     let dynamic = Filter::equal(RuleColumn::PolicyId, policy.id.to_string())
-        .and(Filter::equal(RuleColumn::Kind, RuleKind::Dynamic.name()));
+        .and(Filter::equal(RuleColumn::IsDynamic, true));
     for rule in find_all::<ProtectionRule>(&mut **tx, policy.tenant, dynamic).await? {
         tx.enqueue_work(Work::ApplyRule { rule: rule.id }).await?;
     }

@@ -4,16 +4,15 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use holdfast_domain::limits::CONTROLLER_HANDOVER;
 use holdfast_domain::{AppId, ServiceApp, ServiceAppState, Timestamp, Workload};
-use holdfast_graph_model::ErrorCode;
 use holdfast_graph_model::odata::QueryOptions;
-use holdfast_store::query::ServiceAppColumn;
+use holdfast_graph_model::{ErrorCode, types};
+use holdfast_store::query::{Comparison, Filter, ServiceAppColumn, Term};
 use holdfast_store::{AnyTx, Version, Versioned, find};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
-use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource};
+use crate::collection::{self, At, PlaceColumns, Recorded, Resource};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -30,20 +29,44 @@ impl Resource for ServiceApps {
     const WORD: &'static str = "controller application";
     const PLACE_COLUMNS: PlaceColumns<ServiceAppColumn> =
         PlaceColumns { workload: None, parent: None };
+    const RECORDED: Recorded<ServiceAppColumn> = Recorded {
+        error: None,
+        created_by: None,
+        last_modified_by: Some(ServiceAppColumn::LastModifiedBy),
+    };
 
     fn segment(_at: At) -> String {
         "serviceApps".to_owned()
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<ServiceAppColumn>> {
+    fn field(name: &str, call: &Call) -> Option<Field<ServiceAppColumn>> {
         let (column, kind) = match name {
             "id" => (ServiceAppColumn::Id, FieldKind::Id),
             "registrationDateTime" => (ServiceAppColumn::RegistrationDateTime, FieldKind::Time),
             "effectiveDateTime" => (ServiceAppColumn::EffectiveDateTime, FieldKind::Time),
+            "status" => {
+                // Pending changes take effect by themselves.
+                let due = Filter::Compare(
+                    ServiceAppColumn::EffectiveDateTime,
+                    Comparison::LessOrEqual,
+                    call.now().into(),
+                );
+                let was =
+                    |status: &str| Filter::equal(ServiceAppColumn::Status, status).and(due.clone());
+                let cases =
+                    vec![(was("pendingActive"), "active"), (was("pendingInactive"), "inactive")];
+                let is_member = |text: &str| {
+                    types()
+                        .get("serviceAppStatus")
+                        .is_some_and(|info| info.members.iter().any(|member| member.name == text))
+                };
+                let stored = Term::Column(ServiceAppColumn::Status);
+                return Some(Field::choice(cases, stored, FieldKind::Member(is_member)));
+            }
             "lastModifiedDateTime" => (ServiceAppColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(_app: &ServiceApp) -> (Option<Workload>, Option<String>) {

@@ -7,12 +7,12 @@ use holdfast_store::{Collection, Listed, Noun, StoreError, Version, Versioned};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Params, params};
 
-use crate::query::SqlColumn;
+use crate::query::TableColumn;
 use crate::rows::Columns;
 use crate::{SqliteTx, failed, query};
 
 /// A noun as rows of a table with the columns `id` and `tenant`.
-pub(crate) trait Stored: Noun<Column: SqlColumn> {
+pub(crate) trait Stored: Noun<Column: TableColumn> {
     const TABLE: &'static str;
 
     fn of(row: &Columns<'_>) -> Result<Self, StoreError>;

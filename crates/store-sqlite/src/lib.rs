@@ -23,6 +23,7 @@ mod rules;
 mod search_responses;
 mod service_apps;
 mod services;
+mod text_functions;
 mod units;
 
 use std::path::Path;
@@ -32,8 +33,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_store::{Store, StoreError, Tx};
 use rusqlite::Connection;
-use rusqlite::functions::FunctionFlags;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use text_functions::define_text_functions;
 
 /// Each takes the schema one version further.
 const MIGRATIONS: [&str; 2] =
@@ -122,13 +124,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // So that REPLACE is stopped by a trigger on DELETE, too.
     connection.pragma_update(None, "recursive_triggers", true)?;
     connection.set_prepared_statement_cache_capacity(128);
-    // SQLite's own lower() knows ASCII only.
-    connection.create_scalar_function(
-        "fold",
-        1,
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
-        |context| Ok(context.get::<Option<String>>(0)?.map(|text| text.to_lowercase())),
-    )
+    define_text_functions(connection)
 }
 
 fn migrate(connection: &Connection) -> Result<(), StoreError> {

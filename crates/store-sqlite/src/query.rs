@@ -3,10 +3,10 @@
 use holdfast_domain::{TenantId, Timestamp};
 use holdfast_store::StoreError;
 use holdfast_store::query::{
-    ActivityColumn, ArtifactColumn, BrowseSessionColumn, BulkJobColumn, BulkRestoreColumn, Column,
-    Comparison, Cursor, Direction, ExclusionColumn, Filter, ListQuery, Page, Part, PolicyColumn,
-    RestorePointColumn, RestoreSessionColumn, RuleColumn, ServiceAppColumn, TextMatch, UnitColumn,
-    Value,
+    ActivityColumn, Arithmetic, ArtifactColumn, BrowseSessionColumn, BulkJobColumn,
+    BulkRestoreColumn, Column, Comparison, Cursor, Direction, ElementColumn, ExclusionColumn,
+    Filter, Function, ListQuery, Page, Part, PolicyColumn, RestorePointColumn,
+    RestoreSessionColumn, RuleColumn, ServiceAppColumn, Term, TextMatch, UnitColumn, Value,
 };
 use rusqlite::types::Value as SqlValue;
 
@@ -15,11 +15,14 @@ use crate::{SqliteTx, failed};
 
 /// A column's place in SQL.
 pub(crate) trait SqlColumn: Column {
+    fn expression(self) -> &'static str;
+}
+
+/// Columns of which there are lists.
+pub(crate) trait TableColumn: SqlColumn {
     /// The table, with the joins that the columns need.
     const FROM: &'static str;
     const OWN_ORDER: &'static [(Self, Direction)];
-
-    fn expression(self) -> &'static str;
 
     fn is_time(self) -> bool;
 
@@ -34,14 +37,16 @@ macro_rules! sql_columns {
         $($member:ident = $(($time:ident))? $expression:literal),* $(,)?
     })*) => {
         $(impl SqlColumn for $column {
+            fn expression(self) -> &'static str {
+                match self { $(Self::$member => $expression),* }
+            }
+        }
+
+        impl TableColumn for $column {
             const FROM: &'static str = $from;
             const OWN_ORDER: &'static [(Self, Direction)] =
                 &[(Self::$order, Direction::$direction)];
             const NARROW: Option<Self> = narrow!($($narrow)?);
-
-            fn expression(self) -> &'static str {
-                match self { $(Self::$member => $expression),* }
-            }
 
             fn is_time(self) -> bool {
                 match self { $(Self::$member => is_time!($($time)?)),* }
@@ -70,59 +75,95 @@ macro_rules! is_time {
 
 sql_columns! {
     PolicyColumn from "policies t" by CreatedDateTime Descending {
-        Id = "t.id", DisplayName = "t.display_name", Status = "t.status", Workload = "t.workload", Mode = "t.mode",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        Id = "t.id", DisplayName = "t.display_name", Status = "t.status",
+        IsEnabled = "(t.status IN ('active', 'activeWithErrors') OR t.goal IS 'active')",
+        Workload = "t.workload", Mode = "t.mode",
+        RetentionSettings = "json_array(json_object('interval', 'R/PT10M', 'period', 'P2W'), json_object('interval', 'R/P1W', 'period', iif(t.retention_days = 365, 'P1Y', 'P' || t.retention_days || 'D')))",
+        UnitsTotal = "(SELECT count(*) FROM units u WHERE u.policy = t.id)",
+        UnitsCompleted = "(SELECT count(*) FROM units u WHERE u.policy = t.id AND u.state = 'protected')",
+        UnitsInProgress = "(SELECT count(*) FROM units u WHERE u.policy = t.id AND u.state IN ('protectRequested', 'unprotectRequested', 'removeRequested'))",
+        UnitsFailed = "(SELECT count(*) FROM units u WHERE u.policy = t.id AND u.state = 'unprotected' AND u.error IS NOT NULL)",
+        CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     UnitColumn from "units t" by CreatedDateTime Descending narrowed by PolicyId {
         Id = "t.id", PolicyId = "t.policy", Status = "t.status", Workload = "t.workload", Resource = "t.resource", Name = "t.name",
-        WebUrl = "t.web_url", Sources = "t.sources",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        WebUrl = "t.web_url", Email = "t.email", Sources = "t.sources",
+        OffboardRequestedDateTime = (time) "iif(t.state IN ('offboardRequested', 'offboarded', 'cancelOffboardRequested'), t.state_since, NULL)",
+        RetentionDays = "t.retention_days", BillingPolicy = "t.billing_policy", Error = "t.error",
+        CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     RestorePointColumn from "restore_points t JOIN units u ON u.id = t.unit" by ProtectionDateTime Descending narrowed by UnitId {
-        Id = "t.id", UnitId = "t.unit", PolicyId = "u.policy", UnitWorkload = "u.workload",
+        Id = "t.id", UnitId = "t.unit", PolicyId = "u.policy", UnitWorkload = "u.workload", UnitStatus = "u.status", UnitResource = "u.resource",
+        UnitName = "u.name", UnitWebUrl = "u.web_url", UnitEmail = "u.email", UnitSources = "u.sources", UnitError = "u.error",
         ProtectionDateTime = (time) "t.protection_date_time", ExpirationDateTime = (time) "t.expires_at",
     }
     RestoreSessionColumn from "restore_sessions t" by CreatedDateTime Descending {
         Id = "t.id", Status = "t.status", Workload = "t.workload", Kind = "t.kind", PolicyId = "t.policy",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at", CompletedDateTime = (time) "t.completed_at",
+        ArtifactsTotal = "(SELECT count(*) FROM restore_artifacts a WHERE a.session = t.id)",
+        ArtifactsCompleted = "(SELECT count(*) FROM restore_artifacts a WHERE a.session = t.id AND a.status = 'succeeded')",
+        ArtifactsInProgress = "(SELECT count(*) FROM restore_artifacts a WHERE a.session = t.id AND a.status IN ('scheduling', 'scheduled', 'inProgress'))",
+        ArtifactsFailed = "(SELECT count(*) FROM restore_artifacts a WHERE a.session = t.id AND a.status = 'failed')",
+        Error = "t.error", CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at", CompletedDateTime = (time) "t.completed_at",
     }
     ArtifactColumn from "restore_artifacts t" by CreatedDateTime Ascending narrowed by SessionId {
-        Id = "t.id", SessionId = "t.session", Part = "t.part", ItemKey = "t.item_key", BrowseSessionId = "t.browse_session", Status = "t.status",
-        DestinationType = "t.destination", RestorePointId = "t.restore_point",
+        Id = "t.id", SessionId = "t.session", Part = "t.part", ItemKey = "t.item_key", ShownId = "coalesce(t.item_key, t.id)",
+        BrowseSessionId = "t.browse_session",
+        SearchResponseId = "t.search_response", Status = "t.status", DestinationType = "t.destination", RestorePointId = "t.restore_point",
+        RestorePointDateTime = (time) "(SELECT p.protection_date_time FROM restore_points p WHERE p.id = t.restore_point)",
+        WebUrl = "t.item_web_url", RestoredId = "t.restored_id", RestoredName = "t.restored_name", RestoredWebUrl = "t.restored_web_url",
+        RestoredItemPath = "t.restored_item_path", RestoredItemWebUrl = "t.restored_item_web_url", Error = "t.error",
         CreatedDateTime = (time) "t.created_at", StartDateTime = (time) "t.started_at", CompletionDateTime = (time) "t.ended_at",
     }
     BrowseSessionColumn from "browse_sessions t" by CreatedDateTime Descending {
-        Id = "t.id", Workload = "t.workload", Status = "t.status", RestorePointDateTime = (time) "t.protection_date_time",
-        CreatedDateTime = (time) "t.created_at", ExpirationDateTime = (time) "t.expires_at",
+        Id = "t.id", Workload = "t.workload", Status = "t.status",
+        Resource = "iif(t.workload = 'sharePoint', substr(t.resource, instr(t.resource, ',') + 1, 36), t.resource)", Error = "t.error",
+        RestorePointDateTime = (time) "t.protection_date_time", CreatedDateTime = (time) "t.created_at", ExpirationDateTime = (time) "t.expires_at",
     }
     RuleColumn from "rules t" by CreatedDateTime Descending {
-        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Kind = "t.kind", Status = "t.status",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", IsDynamic = "(t.kind = 'dynamic')", Expression = "t.expression",
+        Status = "t.status", Error = "t.error", CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     BulkJobColumn from "bulk_addition_jobs t" by CreatedDateTime Descending {
-        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Purpose = "t.purpose", DisplayName = "t.display_name", Status = "t.status",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Purpose = "t.purpose", DisplayName = "t.display_name",
+        Names = "t.names", Ids = "t.ids", Status = "t.status", Error = "t.error", CreatedBy = "t.created_by",
+        CreatedDateTime = (time) "t.created_at", LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     ExclusionColumn from "exclusion_units t" by CreatedDateTime Descending {
-        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Resource = "t.resource",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        Id = "t.id", PolicyId = "t.policy", Workload = "t.workload", Resource = "t.resource", CreatedBy = "t.created_by",
+        CreatedDateTime = (time) "t.created_at", LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     BulkRestoreColumn from "bulk_restore_requests t" by CreatedDateTime Descending {
-        Id = "t.id", SessionId = "t.session", Workload = "t.workload", DisplayName = "t.display_name", Status = "t.status",
-        CreatedDateTime = (time) "t.created_at", LastModifiedDateTime = (time) "t.last_modified_at",
+        Id = "t.id", SessionId = "t.session", Workload = "t.workload", DisplayName = "t.display_name", Names = "t.names", Ids = "t.ids",
+        DestinationType = "t.destination", Preference = "t.preference", PeriodStart = (time) "t.period_start", PeriodEnd = (time) "t.period_end",
+        Status = "t.status", Error = "t.error", CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     ServiceAppColumn from "service_apps t" by RegistrationDateTime Descending {
         Id = "t.id", Status = "t.status", RegistrationDateTime = (time) "t.registered_at", EffectiveDateTime = (time) "t.effective_at",
-        LastModifiedDateTime = (time) "t.last_modified_at",
+        LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     ActivityColumn from "activities t" by EventDateTime Descending {
-        Id = "t.id", Operation = "t.operation", Result = "t.result", Workload = "t.workload", PerformedBy = "t.performed_by",
-        EventDateTime = (time) "t.at",
+        Id = "t.id", Operation = "t.operation", Result = "t.result", Workload = "t.workload",
+        ServiceType = "iif(t.workload = 'oneDrive', 'oneDriveForBusiness', t.workload)",
+        PerformedBy = "t.performed_by", Details = "t.details", Error = "t.error", EventDateTime = (time) "t.at",
+    }
+}
+
+impl SqlColumn for ElementColumn {
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Id => "e.key",
+            Self::Value => "e.value",
+        }
     }
 }
 
 /// Runs a list query of one tenant and reads each row with `read`.
-pub(crate) fn list<C: SqlColumn, T>(
+pub(crate) fn list<C: TableColumn, T>(
     tx: &SqliteTx,
     tenant: TenantId,
     query: &ListQuery<C>,
@@ -193,7 +234,7 @@ pub(crate) fn list<C: SqlColumn, T>(
 }
 
 /// Counts the rows of one tenant that `filter` lets through.
-pub(crate) fn count<C: SqlColumn>(
+pub(crate) fn count<C: TableColumn>(
     tx: &SqliteTx,
     tenant: TenantId,
     filter: Option<&Filter<C>>,
@@ -212,7 +253,7 @@ pub(crate) fn count<C: SqlColumn>(
 }
 
 /// Does everything that the filter lets through have one value of the column?
-fn fixes<C: SqlColumn>(filter: &Filter<C>, column: C) -> bool {
+fn fixes<C: Column>(filter: &Filter<C>, column: C) -> bool {
     match filter {
         Filter::Compare(other, Comparison::Equal, value) => {
             *other == column && *value != Value::Null
@@ -235,7 +276,7 @@ struct Statement {
 }
 
 impl Statement {
-    fn new<C: SqlColumn>(tenant: TenantId, filter: Option<&Filter<C>>) -> Self {
+    fn new<C: TableColumn>(tenant: TenantId, filter: Option<&Filter<C>>) -> Self {
         let is_narrow =
             filter.is_some_and(|filter| C::NARROW.is_some_and(|column| fixes(filter, column)));
         let text = if is_narrow { "+t.tenant = ?" } else { "t.tenant = ?" };
@@ -260,35 +301,33 @@ impl Statement {
                     self.push_comparison(*column, Comparison::Equal, value);
                 }
             }
-            Filter::Text(column, how, text) => {
-                let column = column.expression();
-                let folded = SqlValue::Text(text.to_lowercase());
-                match how {
-                    TextMatch::Contains => {
-                        self.push(&format!("instr(fold({column}), ?) > 0"), folded)
-                    }
-                    TextMatch::StartsWith => {
-                        self.push(&format!("instr(fold({column}), ?) = 1"), folded)
-                    }
-                    TextMatch::EndsWith if text.is_empty() => {
-                        self.text.push_str(&format!("{column} IS NOT NULL"));
-                    }
-                    TextMatch::EndsWith => {
-                        let characters = text.to_lowercase().chars().count();
-                        self.push(&format!("substr(fold({column}), -{characters}) = ?"), folded);
-                    }
-                }
+            Filter::Relate(left, comparison, right) => {
+                self.push_term(left);
+                self.text.push_str(operator(*comparison));
+                self.push_term(right);
             }
-            Filter::Has(column, flags) => {
+            Filter::Text(text, how, part) => self.push_text_match(text, *how, part),
+            Filter::Has(term, flags) => {
                 self.text.push('1');
                 for flag in flags {
-                    let listed =
-                        format!(" AND instr(',' || {} || ',', ?) > 0", column.expression());
-                    self.push(&listed, SqlValue::Text(format!(",{flag},")));
+                    self.text.push_str(" AND instr(',' || ");
+                    self.push_term(term);
+                    self.push(" || ',', ?) > 0", SqlValue::Text(format!(",{flag},")));
                 }
             }
             Filter::Any(Part::UnitsOfPolicy(filter)) => self.push_part("t.policy", filter),
+            Filter::Any(Part::RulesOfPolicy(filter)) => self.push_part("t.policy", filter),
+            Filter::Any(Part::BulkJobsOfPolicy(filter)) => self.push_part("t.policy", filter),
+            Filter::Any(Part::ExclusionsOfPolicy(filter)) => self.push_part("t.policy", filter),
             Filter::Any(Part::ArtifactsOfSession(filter)) => self.push_part("t.session", filter),
+            Filter::Any(Part::BulkRequestsOfSession(filter)) => self.push_part("t.session", filter),
+            Filter::AnyElement(list, filter) => {
+                self.text.push_str("EXISTS (SELECT 1 FROM json_each(");
+                self.push_term(list);
+                self.text.push_str(") e WHERE ");
+                self.push_filter(filter);
+                self.text.push(')');
+            }
             Filter::And(left, right) => {
                 self.push_filter(left);
                 self.text.push_str(" AND ");
@@ -310,7 +349,7 @@ impl Statement {
     }
 
     /// The row's id is among the `owner`s of what `filter` lets through. Inside, `t` is the part and no longer the row.
-    fn push_part<C: SqlColumn>(&mut self, owner: &str, filter: &Filter<C>) {
+    fn push_part<C: TableColumn>(&mut self, owner: &str, filter: &Filter<C>) {
         let tenant = self.values[0].clone();
         self.push(&format!("t.id IN (SELECT {owner} FROM {} WHERE t.tenant = ?", C::FROM), tenant);
         self.text.push_str(" AND ");
@@ -318,20 +357,91 @@ impl Statement {
         self.text.push(')');
     }
 
-    fn push_comparison<C: SqlColumn>(&mut self, column: C, comparison: Comparison, value: &Value) {
-        let operator = match comparison {
-            Comparison::Equal => " IS ?",
-            Comparison::NotEqual => " IS NOT ?",
-            Comparison::Less => " < ?",
-            Comparison::LessOrEqual => " <= ?",
-            Comparison::Greater => " > ?",
-            Comparison::GreaterOrEqual => " >= ?",
+    fn push_text_match<C: SqlColumn>(&mut self, text: &Term<C>, how: TextMatch, part: &Term<C>) {
+        let (before, between, after) = match how {
+            TextMatch::Contains => ("instr(fold(", "), fold(", ")) > 0"),
+            TextMatch::StartsWith => ("instr(fold(", "), fold(", ")) = 1"),
+            TextMatch::EndsWith => ("ends_with(fold(", "), fold(", "))"),
         };
-        self.push(&format!("{}{operator}", column.expression()), sql_value(value));
+        self.text.push_str(before);
+        self.push_term(text);
+        self.text.push_str(between);
+        self.push_term(part);
+        self.text.push_str(after);
+    }
+
+    fn push_term<C: SqlColumn>(&mut self, term: &Term<C>) {
+        match term {
+            Term::Column(column) => self.text.push_str(column.expression()),
+            Term::Json(column, path) => {
+                self.push(
+                    &format!("({} ->> ?)", column.expression()),
+                    SqlValue::Text((*path).to_owned()),
+                );
+            }
+            Term::Value(value) => self.push("?", sql_value(value)),
+            Term::Call(function, arguments) => self.push_call(*function, arguments),
+            Term::Arithmetic(left, operator, right) => {
+                self.text.push('(');
+                self.push_term(left);
+                self.text.push_str(match operator {
+                    Arithmetic::Add => " + ",
+                    Arithmetic::Subtract => " - ",
+                    Arithmetic::Multiply => " * ",
+                    Arithmetic::Divide => " / ",
+                    Arithmetic::Modulo => " % ",
+                });
+                self.push_term(right);
+                self.text.push(')');
+            }
+            Term::Where(filter, term) => {
+                self.text.push_str("iif(");
+                self.push_filter(filter);
+                self.text.push_str(", ");
+                self.push_term(term);
+                self.text.push_str(", NULL)");
+            }
+        }
+    }
+
+    /// What stands before the first argument, before each other, and after the last.
+    fn push_call<C: SqlColumn>(&mut self, function: Function, arguments: &[Term<C>]) {
+        let part_of_time = |format: &str| {
+            (format!("CAST(strftime('{format}', "), "", " / 1000000, 'unixepoch') AS INTEGER)")
+        };
+        let (before, between, after) = match function {
+            Function::ToLower => ("fold(".to_owned(), "", ")"),
+            Function::ToUpper => ("unfold(".to_owned(), "", ")"),
+            Function::Trim => ("trim(".to_owned(), "", ")"),
+            Function::Length => ("length(".to_owned(), "", ")"),
+            Function::IndexOf => ("(instr(".to_owned(), ", ", ") - 1)"),
+            Function::Substring => ("part_of_text(".to_owned(), ", ", ")"),
+            Function::Concat => ("(".to_owned(), " || ", ")"),
+            Function::Year => part_of_time("%Y"),
+            Function::Month => part_of_time("%m"),
+            Function::Day => part_of_time("%d"),
+            Function::Hour => part_of_time("%H"),
+            Function::Minute => part_of_time("%M"),
+            Function::Second => part_of_time("%S"),
+            Function::FirstOf => ("coalesce(".to_owned(), ", ", ")"),
+            Function::Date => ("strftime('%Y-%m-%d', ".to_owned(), "", " / 1000000, 'unixepoch')"),
+        };
+        self.text.push_str(&before);
+        for (index, argument) in arguments.iter().enumerate() {
+            if index > 0 {
+                self.text.push_str(between);
+            }
+            self.push_term(argument);
+        }
+        self.text.push_str(after);
+    }
+
+    fn push_comparison<C: SqlColumn>(&mut self, column: C, comparison: Comparison, value: &Value) {
+        self.push(&format!("{}{}?", column.expression(), operator(comparison)), sql_value(value));
     }
 
     /// Rows after `cursor` in `order`, in which null comes before everything.
-    fn push_position<C: SqlColumn>(
+    fn push_position<C: TableColumn>(
         &mut self,
         order: &[(C, Direction)],
         cursor: &Cursor,
@@ -362,6 +472,17 @@ impl Statement {
         }
         self.text.push(')');
         Ok(())
+    }
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Equal => " IS ",
+        Comparison::NotEqual => " IS NOT ",
+        Comparison::Less => " < ",
+        Comparison::LessOrEqual => " <= ",
+        Comparison::Greater => " > ",
+        Comparison::GreaterOrEqual => " >= ",
     }
 }
 

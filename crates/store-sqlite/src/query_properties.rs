@@ -7,7 +7,8 @@ use holdfast_domain::{
     Timestamp, UnitId, Workload,
 };
 use holdfast_store::query::{
-    Comparison, Direction, Filter, ListQuery, TextMatch, UnitColumn, Value,
+    Arithmetic, Comparison, Direction, Filter, Function, ListQuery, Term, TextMatch, UnitColumn,
+    Value,
 };
 use holdfast_store::{Collection, Listed, Store, Versioned};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
@@ -80,18 +81,24 @@ fn filters() -> impl Strategy<Value = Filter<UnitColumn>> {
     );
     let matching = select(&[TextMatch::StartsWith, TextMatch::EndsWith, TextMatch::Contains][..]);
     let leaf = prop_oneof![
-        4 => (select(&COLUMNS[..]), comparison, value.clone())
+        4 => (select(&COLUMNS[..]), comparison.clone(), value.clone())
             .prop_map(|(column, comparison, value)| Filter::Compare(column, comparison, fitting(column, value))),
         1 => (select(&COLUMNS[..]), proptest::collection::vec(value, 0..3))
             .prop_map(|(column, values)| {
                 let values = values.into_iter().map(|value| fitting(column, value));
                 Filter::In(column, values.collect())
             }),
-        2 => (select(&[UnitColumn::Name, UnitColumn::Resource][..]), matching, select(&TEXTS[..]))
-            .prop_map(|(column, how, text)| Filter::Text(column, how, text.to_owned())),
+        2 => (select(&[UnitColumn::Name, UnitColumn::Resource][..]), matching.clone(), select(&TEXTS[..]))
+            .prop_map(|(column, how, text)| Filter::text(column, how, text)),
         1 => proptest::sample::subsequence(vec!["manual", "dynamicRule", "none"], 0..3).prop_map(
-            |flags| Filter::Has(UnitColumn::Sources, flags.into_iter().map(str::to_owned).collect())
+            |flags| Filter::Has(Term::Column(UnitColumn::Sources), flags.into_iter().map(str::to_owned).collect())
         ),
+        3 => (terms(Kind::Text), comparison.clone(), terms(Kind::Text))
+            .prop_map(|(left, comparison, right)| Filter::Relate(left, comparison, right)),
+        3 => (terms(Kind::Number), comparison, terms(Kind::Number))
+            .prop_map(|(left, comparison, right)| Filter::Relate(left, comparison, right)),
+        2 => (terms(Kind::Text), matching, terms(Kind::Text))
+            .prop_map(|(text, how, part)| Filter::Text(text, how, part)),
         1 => any::<bool>().prop_map(Filter::constant),
     ];
     leaf.prop_recursive(4, 16, 2, |inner| {
@@ -101,6 +108,66 @@ fn filters() -> impl Strategy<Value = Filter<UnitColumn>> {
                 .prop_map(|(left, right)| Filter::Or(Box::new(left), Box::new(right))),
             inner.prop_map(|inner| Filter::Not(Box::new(inner))),
         ]
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+}
+
+/// Terms of that kind; times are numbers of microseconds.
+fn terms(kind: Kind) -> impl Strategy<Value = Term<UnitColumn>> {
+    let text = prop_oneof![
+        select(&[UnitColumn::Name, UnitColumn::Resource, UnitColumn::PolicyId][..])
+            .prop_map(Term::Column),
+        select(&TEXTS[..]).prop_map(|text| Term::Value(Value::from(text))),
+        Just(Term::Value(Value::Null)),
+    ];
+    let number = prop_oneof![
+        Just(Term::Column(UnitColumn::CreatedDateTime)),
+        (-3_i64..4).prop_map(|number| Term::Value(Value::Integer(number))),
+        (0_i64..4).prop_map(|seconds| Term::Value(Value::Time(at(seconds)))),
+    ];
+    let leaf = (text, number);
+    let both = leaf.prop_recursive(3, 12, 3, |inner| {
+        let called =
+            |function: Function, arguments: Vec<Term<UnitColumn>>| Term::Call(function, arguments);
+        let texts =
+            (select(&[0_usize, 1, 2, 3, 4, 5][..]), inner.clone(), inner.clone(), inner.clone())
+                .prop_map(move |(which, (text, number), (other, _), (_, length))| match which {
+                    0 => called(Function::ToLower, vec![text]),
+                    1 => called(Function::ToUpper, vec![text]),
+                    2 => called(Function::Trim, vec![text]),
+                    3 => called(Function::Concat, vec![text, other]),
+                    4 => called(Function::Substring, vec![text, number]),
+                    _ => called(Function::Substring, vec![text, number, length]),
+                });
+        // Products would not fit.
+        let operator = select(
+            &[Arithmetic::Add, Arithmetic::Subtract, Arithmetic::Divide, Arithmetic::Modulo][..],
+        );
+        let numbers = prop_oneof![
+            inner.clone().prop_map(move |(text, _)| called(Function::Length, vec![text])),
+            (inner.clone(), inner.clone()).prop_map(move |((text, _), (part, _))| called(
+                Function::IndexOf,
+                vec![text, part]
+            )),
+            (inner.clone(), operator, inner.clone()).prop_map(
+                |((_, left), operator, (_, right))| {
+                    Term::Arithmetic(Box::new(left), operator, Box::new(right))
+                }
+            ),
+            (any::<bool>(), inner).prop_map(|(every, (_, number))| {
+                Term::Where(Box::new(Filter::constant(every)), Box::new(number))
+            }),
+        ];
+        (texts, numbers)
+    });
+    both.prop_map(move |(text, number)| match kind {
+        Kind::Text => text,
+        Kind::Number => number,
     })
 }
 
@@ -124,12 +191,88 @@ fn value_in(unit: &ProtectionUnit, column: UnitColumn) -> Value {
     }
 }
 
+/// What a term is of a unit. Times become numbers, as in the store.
+fn evaluated(term: &Term<UnitColumn>, unit: &ProtectionUnit) -> Value {
+    let of = |term: &Term<UnitColumn>| match evaluated(term, unit) {
+        Value::Time(time) => Value::Integer(time.unix_micros()),
+        other => other,
+    };
+    let result = match term {
+        Term::Column(column) => return value_in(unit, *column),
+        Term::Value(value) => return value.clone(),
+        Term::Json(..) => panic!("units have no JSON in these tests"),
+        Term::Where(filter, term) => holds(filter, unit).then(|| of(term)),
+        Term::Arithmetic(left, operator, right) => match (of(left), of(right)) {
+            (Value::Integer(left), Value::Integer(right)) => match operator {
+                Arithmetic::Add => left.checked_add(right),
+                Arithmetic::Subtract => left.checked_sub(right),
+                Arithmetic::Multiply => left.checked_mul(right),
+                Arithmetic::Divide => left.checked_div(right),
+                Arithmetic::Modulo => left.checked_rem(right),
+            }
+            .map(Value::Integer),
+            _ => None,
+        },
+        Term::Call(function, arguments) => {
+            let arguments: Vec<Value> = arguments.iter().map(of).collect();
+            called(*function, &arguments)
+        }
+    };
+    result.unwrap_or(Value::Null)
+}
+
+fn called(function: Function, arguments: &[Value]) -> Option<Value> {
+    let text = |index: usize| match &arguments[index] {
+        Value::Text(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let number = |index: usize| match arguments[index] {
+        Value::Integer(number) => Some(usize::try_from(number.max(0)).expect("64 bits")),
+        _ => None,
+    };
+    let length = |text: &str| Value::Integer(i64::try_from(text.chars().count()).expect("short"));
+    Some(match function {
+        Function::ToLower => Value::Text(text(0)?.to_lowercase()),
+        Function::ToUpper => Value::Text(text(0)?.to_uppercase()),
+        Function::Trim => Value::from(text(0)?.trim_matches(' ')),
+        Function::Length => length(text(0)?),
+        Function::Concat => Value::Text(format!("{}{}", text(0)?, text(1)?)),
+        Function::IndexOf => {
+            let (text, part) = (text(0)?, text(1)?);
+            text.find(part).map_or(Value::Integer(-1), |at| length(&text[..at]))
+        }
+        Function::Substring => {
+            let rest = text(0)?.chars().skip(number(1)?);
+            let taken = if arguments.len() > 2 { number(2)? } else { usize::MAX };
+            Value::Text(rest.take(taken).collect())
+        }
+        other => panic!("{other:?} is not among the functions of these tests"),
+    })
+}
+
 /// Null has no order.
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
-        (Value::Time(left), Value::Time(right)) => Some(left.cmp(right)),
+        (Value::Integer(left), Value::Integer(right)) => Some(left.cmp(right)),
         (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
         _ => None,
+    }
+}
+
+fn compared(left: Value, comparison: Comparison, right: Value) -> bool {
+    let plain = |value| match value {
+        Value::Time(time) => Value::Integer(time.unix_micros()),
+        other => other,
+    };
+    let (left, right) = (plain(left), plain(right));
+    let order = order(&left, &right);
+    match comparison {
+        Comparison::Equal => left == right,
+        Comparison::NotEqual => left != right,
+        Comparison::Less => order == Some(Ordering::Less),
+        Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
+        Comparison::Greater => order == Some(Ordering::Greater),
+        Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
     }
 }
 
@@ -137,20 +280,18 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
 fn holds(filter: &Filter<UnitColumn>, unit: &ProtectionUnit) -> bool {
     match filter {
         Filter::Compare(column, comparison, value) => {
-            let found = value_in(unit, *column);
-            let order = order(&found, value);
-            match comparison {
-                Comparison::Equal => found == *value,
-                Comparison::NotEqual => found != *value,
-                Comparison::Less => order == Some(Ordering::Less),
-                Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
-                Comparison::Greater => order == Some(Ordering::Greater),
-                Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-            }
+            compared(value_in(unit, *column), *comparison, value.clone())
         }
         Filter::In(column, values) => values.contains(&value_in(unit, *column)),
-        Filter::Text(column, how, text) => {
-            let Value::Text(found) = value_in(unit, *column) else { return false };
+        Filter::Relate(left, comparison, right) => {
+            compared(evaluated(left, unit), *comparison, evaluated(right, unit))
+        }
+        Filter::Text(text, how, part) => {
+            let (Value::Text(found), Value::Text(text)) =
+                (evaluated(text, unit), evaluated(part, unit))
+            else {
+                return false;
+            };
             let (found, text) = (found.to_lowercase(), text.to_lowercase());
             match how {
                 TextMatch::StartsWith => found.starts_with(&text),
@@ -158,11 +299,11 @@ fn holds(filter: &Filter<UnitColumn>, unit: &ProtectionUnit) -> bool {
                 TextMatch::Contains => found.contains(&text),
             }
         }
-        Filter::Has(column, flags) => {
-            let Value::Text(found) = value_in(unit, *column) else { return false };
+        Filter::Has(term, flags) => {
+            let Value::Text(found) = evaluated(term, unit) else { return false };
             flags.iter().all(|flag| found.split(',').any(|set| set == flag))
         }
-        Filter::Any(_) => panic!("parts have a test of their own"),
+        Filter::Any(_) | Filter::AnyElement(..) => panic!("parts have a test of their own"),
         Filter::And(left, right) => holds(left, unit) && holds(right, unit),
         Filter::Or(left, right) => holds(left, unit) || holds(right, unit),
         Filter::Not(inner) => !holds(inner, unit),

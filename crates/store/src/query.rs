@@ -50,12 +50,16 @@ pub struct Page<T> {
 pub enum Filter<C> {
     Compare(C, Comparison, Value),
     In(C, Vec<Value>),
-    /// Text functions compare without regard to case.
-    Text(C, TextMatch, String),
-    /// All these flags are among those that the column lists, separated by commas.
-    Has(C, Vec<String>),
+    /// Any two values.
+    Relate(Term<C>, Comparison, Term<C>),
+    /// The first text has the second one, without regard to case.
+    Text(Term<C>, TextMatch, Term<C>),
+    /// All these flags are among those that the text lists, separated by commas.
+    Has(Term<C>, Vec<String>),
     /// Something that belongs to the row.
     Any(Part),
+    /// Something in a list, written as JSON, for which the filter holds.
+    AnyElement(Term<C>, Box<Filter<ElementColumn>>),
     And(Box<Filter<C>>, Box<Filter<C>>),
     Or(Box<Filter<C>>, Box<Filter<C>>),
     Not(Box<Filter<C>>),
@@ -65,6 +69,11 @@ impl<C> Filter<C> {
     #[must_use]
     pub fn equal(column: C, value: impl Into<Value>) -> Self {
         Self::Compare(column, Comparison::Equal, value.into())
+    }
+
+    /// The text in a column has `part`, without regard to case.
+    pub fn text(column: C, how: TextMatch, part: impl Into<String>) -> Self {
+        Self::Text(Term::Column(column), how, Term::Value(Value::Text(part.into())))
     }
 
     /// Lets every row through, or none.
@@ -87,7 +96,59 @@ impl<C> Filter<C> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     UnitsOfPolicy(Box<Filter<UnitColumn>>),
+    RulesOfPolicy(Box<Filter<RuleColumn>>),
+    BulkJobsOfPolicy(Box<Filter<BulkJobColumn>>),
+    ExclusionsOfPolicy(Box<Filter<ExclusionColumn>>),
     ArtifactsOfSession(Box<Filter<ArtifactColumn>>),
+    BulkRequestsOfSession(Box<Filter<BulkRestoreColumn>>),
+}
+
+/// What a row has a value of. Whatever is made of null is null, and so is what cannot be calculated.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Term<C> {
+    Column(C),
+    /// A member of the JSON in a column, by SQLite's path: a text, a number, or JSON.
+    Json(C, &'static str),
+    Value(Value),
+    /// With as many arguments as the function takes.
+    Call(Function, Vec<Self>),
+    /// Times and durations are microseconds. What does not fit is a floating-point number.
+    Arithmetic(Box<Self>, Arithmetic, Box<Self>),
+    /// Null for rows that the filter does not let through.
+    Where(Box<Filter<C>>, Box<Self>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    ToLower,
+    ToUpper,
+    Trim,
+    Length,
+    /// Of the second text in the first, from 0; -1 when it is not there.
+    IndexOf,
+    /// Of a text, from a position, counted from 0, and as long as the third argument, if there is one, says.
+    Substring,
+    Concat,
+    /// Of times, in UTC.
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    /// `2026-03-04`
+    Date,
+    /// The first argument that is not null.
+    FirstOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +190,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
 impl From<Timestamp> for Value {
     fn from(time: Timestamp) -> Self {
         Self::Time(time)
@@ -148,50 +215,54 @@ macro_rules! columns {
 }
 
 columns!(
-    /// Of policies. `Status` is the published one.
-    PolicyColumn { DisplayName, Status, Workload, Mode, CreatedDateTime, LastModifiedDateTime }
+    /// Of the elements of a list. `Id` is the place.
+    ElementColumn { Value }
+);
+columns!(
+    /// Of policies. `Status` is the published one; `RetentionSettings` is a list as Graph shows it, for [`Filter::AnyElement`].
+    PolicyColumn { DisplayName, Status, IsEnabled, Workload, Mode, RetentionSettings, UnitsTotal, UnitsCompleted, UnitsInProgress, UnitsFailed, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of units. `PolicyId` is null for detached ones.
-    UnitColumn { PolicyId, Status, Workload, Resource, Name, WebUrl, Sources, CreatedDateTime, LastModifiedDateTime }
+    UnitColumn { PolicyId, Status, Workload, Resource, Name, WebUrl, Email, Sources, OffboardRequestedDateTime, RetentionDays, BillingPolicy, Error, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of restore points. `PolicyId` is the unit's present one.
-    RestorePointColumn { UnitId, PolicyId, UnitWorkload, ProtectionDateTime, ExpirationDateTime }
+    RestorePointColumn { UnitId, PolicyId, UnitWorkload, UnitStatus, UnitResource, UnitName, UnitWebUrl, UnitEmail, UnitSources, UnitError, ProtectionDateTime, ExpirationDateTime }
 );
 columns!(
     /// Of restore sessions. `Status` is the published one, `failed` included.
-    RestoreSessionColumn { Status, Workload, Kind, PolicyId, CreatedDateTime, LastModifiedDateTime, CompletedDateTime }
+    RestoreSessionColumn { Status, Workload, Kind, PolicyId, ArtifactsTotal, ArtifactsCompleted, ArtifactsInProgress, ArtifactsFailed, Error, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime, CompletedDateTime }
 );
 columns!(
     /// Of browse sessions.
-    BrowseSessionColumn { Workload, Status, RestorePointDateTime, CreatedDateTime, ExpirationDateTime }
+    BrowseSessionColumn { Workload, Status, Resource, Error, RestorePointDateTime, CreatedDateTime, ExpirationDateTime }
 );
 columns!(
-    /// Of restore artifacts.
-    ArtifactColumn { SessionId, Part, ItemKey, BrowseSessionId, Status, DestinationType, RestorePointId, CreatedDateTime, StartDateTime, CompletionDateTime }
+    /// Of restore artifacts. `ShownId` is the item's key, where there is one.
+    ArtifactColumn { SessionId, Part, ItemKey, ShownId, BrowseSessionId, SearchResponseId, Status, DestinationType, RestorePointId, RestorePointDateTime, WebUrl, RestoredId, RestoredName, RestoredWebUrl, RestoredItemPath, RestoredItemWebUrl, Error, CreatedDateTime, StartDateTime, CompletionDateTime }
 );
 columns!(
     /// Of inclusion rules.
-    RuleColumn { PolicyId, Workload, Kind, Status, CreatedDateTime, LastModifiedDateTime }
+    RuleColumn { PolicyId, Workload, IsDynamic, Expression, Status, Error, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of bulk addition and exclusion jobs.
-    BulkJobColumn { PolicyId, Workload, Purpose, DisplayName, Status, CreatedDateTime, LastModifiedDateTime }
+    BulkJobColumn { PolicyId, Workload, Purpose, DisplayName, Names, Ids, Status, Error, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of exclusion units.
-    ExclusionColumn { PolicyId, Workload, Resource, CreatedDateTime, LastModifiedDateTime }
+    ExclusionColumn { PolicyId, Workload, Resource, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of bulk restore requests.
-    BulkRestoreColumn { SessionId, Workload, DisplayName, Status, CreatedDateTime, LastModifiedDateTime }
+    BulkRestoreColumn { SessionId, Workload, DisplayName, Names, Ids, DestinationType, Preference, PeriodStart, PeriodEnd, Status, Error, CreatedBy, CreatedDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
     /// Of controller applications.
-    ServiceAppColumn { Status, RegistrationDateTime, EffectiveDateTime, LastModifiedDateTime }
+    ServiceAppColumn { Status, RegistrationDateTime, EffectiveDateTime, LastModifiedBy, LastModifiedDateTime }
 );
 columns!(
-    /// Of the activity log.
-    ActivityColumn { Operation, Result, Workload, PerformedBy, EventDateTime }
+    /// Of the activity log. `Details` is JSON with the properties of derived types.
+    ActivityColumn { Operation, Result, Workload, ServiceType, PerformedBy, Details, Error, EventDateTime }
 );

@@ -285,7 +285,7 @@ pub async fn pages_hold_while_rows_are_added(store: &dyn Store) {
             order,
             ..ListQuery::first(
                 3,
-                Some(Filter::Text(
+                Some(Filter::text(
                     PolicyColumn::DisplayName,
                     TextMatch::StartsWith,
                     "POLICY".to_owned(),
@@ -317,18 +317,18 @@ pub async fn filters_compare_as_odata_does(store: &dyn Store) {
         tx.insert(&policy(&entropy, seconds, name)).await.expect("inserts");
     }
     let mut cases: Vec<(Filter<PolicyColumn>, u64)> = vec![
-        (Filter::Text(PolicyColumn::DisplayName, TextMatch::Contains, "éco".to_owned()), 1),
-        (Filter::Text(PolicyColumn::DisplayName, TextMatch::Contains, "%".to_owned()), 1),
-        (Filter::Text(PolicyColumn::DisplayName, TextMatch::EndsWith, "LES".to_owned()), 2),
+        (Filter::text(PolicyColumn::DisplayName, TextMatch::Contains, "éco".to_owned()), 1),
+        (Filter::text(PolicyColumn::DisplayName, TextMatch::Contains, "%".to_owned()), 1),
+        (Filter::text(PolicyColumn::DisplayName, TextMatch::EndsWith, "LES".to_owned()), 2),
         (
-            Filter::Text(
+            Filter::text(
                 PolicyColumn::DisplayName,
                 TextMatch::EndsWith,
                 "not that long a name".to_owned(),
             ),
             0,
         ),
-        (Filter::Text(PolicyColumn::DisplayName, TextMatch::StartsWith, "sal".to_owned()), 1),
+        (Filter::text(PolicyColumn::DisplayName, TextMatch::StartsWith, "sal".to_owned()), 1),
         (Filter::In(PolicyColumn::DisplayName, vec!["Sales".into(), "nothing".into()]), 1),
         (Filter::In(PolicyColumn::DisplayName, vec![]), 0),
         (Filter::equal(PolicyColumn::DisplayName, "sales"), 0),

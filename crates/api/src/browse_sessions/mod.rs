@@ -16,8 +16,7 @@ use holdfast_store::{AnyTx, Listed, Versioned, find};
 use serde_json::{Map, Value};
 
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{At, PlaceColumns, Resource};
+use crate::collection::{At, PlaceColumns, Recorded, Resource};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::shape::Shape;
@@ -35,24 +34,30 @@ impl Resource for BrowseSessions {
     const WORD: &'static str = "browse session";
     const PLACE_COLUMNS: PlaceColumns<BrowseSessionColumn> =
         PlaceColumns { workload: Some(BrowseSessionColumn::Workload), parent: None };
+    const RECORDED: Recorded<BrowseSessionColumn> = Recorded {
+        error: Some(BrowseSessionColumn::Error),
+        created_by: None,
+        last_modified_by: None,
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(|| "browseSessions".to_owned(), Wording::browse_sessions)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<BrowseSessionColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<BrowseSessionColumn>> {
         let (column, kind) = match name {
             "id" => (BrowseSessionColumn::Id, FieldKind::Id),
             "status" => (
                 BrowseSessionColumn::Status,
                 FieldKind::Member(|text| BrowseSessionStatus::from_name(text).is_some()),
             ),
+            "siteId" | "directoryObjectId" => (BrowseSessionColumn::Resource, FieldKind::Text),
             "restorePointDateTime" => (BrowseSessionColumn::RestorePointDateTime, FieldKind::Time),
             "createdDateTime" => (BrowseSessionColumn::CreatedDateTime, FieldKind::Time),
             "expirationDateTime" => (BrowseSessionColumn::ExpirationDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(session: &BrowseSession) -> (Option<Workload>, Option<String>) {

@@ -13,7 +13,7 @@ use holdfast_domain::{ProtectionMode, ProtectionPolicy, ProtectionUnit, Retentio
 use holdfast_graph_model::evolvable::ProtectionPolicyStatus;
 use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Evolvable};
-use holdfast_store::query::{Filter, Part, PolicyColumn, UnitColumn};
+use holdfast_store::query::{Filter, Part, PolicyColumn, Term, UnitColumn};
 use holdfast_store::{AnyTx, Listed, Versioned};
 use serde_json::{Map, Value, json};
 
@@ -22,11 +22,10 @@ pub(crate) use update::{not_removed, read_removal};
 
 use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource, Words, expanded};
+use crate::collection::{self, At, PlaceColumns, Recorded, Resource, expanded, part};
 use crate::exclusions::Exclusions;
 use crate::extract::JsonObject;
-use crate::filter::typed;
+use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -76,12 +75,17 @@ impl Resource for Policies {
     ];
     const PLACE_COLUMNS: PlaceColumns<PolicyColumn> =
         PlaceColumns { workload: Some(PolicyColumn::Workload), parent: None };
+    const RECORDED: Recorded<PolicyColumn> = Recorded {
+        error: None,
+        created_by: Some(PolicyColumn::CreatedBy),
+        last_modified_by: Some(PolicyColumn::LastModifiedBy),
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(|| "protectionPolicies".to_owned(), Wording::policies)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<PolicyColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<PolicyColumn>> {
         let (column, kind) = match name {
             "id" => (PolicyColumn::Id, FieldKind::Id),
             "displayName" => (PolicyColumn::DisplayName, FieldKind::Text),
@@ -93,33 +97,59 @@ impl Resource for Policies {
                 PolicyColumn::Mode,
                 FieldKind::Member(|text| ProtectionMode::from_name(text).is_some()),
             ),
+            "isEnabled" => (PolicyColumn::IsEnabled, FieldKind::Bool),
+            "protectionPolicyArtifactCount/total" => (PolicyColumn::UnitsTotal, FieldKind::Number),
+            "protectionPolicyArtifactCount/completed" => {
+                (PolicyColumn::UnitsCompleted, FieldKind::Number)
+            }
+            "protectionPolicyArtifactCount/inProgress" => {
+                (PolicyColumn::UnitsInProgress, FieldKind::Number)
+            }
+            "protectionPolicyArtifactCount/failed" => {
+                (PolicyColumn::UnitsFailed, FieldKind::Number)
+            }
             "createdDateTime" => (PolicyColumn::CreatedDateTime, FieldKind::Time),
             "lastModifiedDateTime" => (PolicyColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(policy: &ProtectionPolicy) -> (Option<Workload>, Option<String>) {
         (Some(policy.workload), None)
     }
 
-    fn searchable(_caller: &Caller) -> &'static [PolicyColumn] {
+    fn searchable(_call: &Call) -> &'static [PolicyColumn] {
         &[PolicyColumn::DisplayName]
     }
 
     fn any(
         property: &str,
         holds: Option<Expression>,
-        caller: &Caller,
+        call: &Call,
     ) -> Result<Option<Filter<PolicyColumn>>, Problem> {
-        let is_it = |workload: &Workload| Units::segment(At::Of(*workload)) == property;
-        let Some(workload) = Workload::ALL.into_iter().find(is_it) else { return Ok(None) };
-        let mut units = Filter::equal(UnitColumn::Workload, workload.name());
-        if let Some(holds) = holds {
-            units = units.and(typed(holds, &Words::<Units>::of(caller))?);
+        if property == "retentionSettings" {
+            let list = Term::Column(PolicyColumn::RetentionSettings);
+            let found = any_element(list, Elements::RetentionSettings, holds, call.now())?;
+            return Ok(Some(found));
         }
-        Ok(Some(Filter::Any(Part::UnitsOfPolicy(Box::new(units)))))
+        let holds = holds.as_ref();
+        let (workload, part) =
+            if let Some((workload, units)) = part::<Units>(property, holds, call)? {
+                (workload, Part::UnitsOfPolicy(units))
+            } else if let Some((workload, rules)) = part::<Rules>(property, holds, call)? {
+                (workload, Part::RulesOfPolicy(rules))
+            } else if let Some((workload, jobs)) = part::<AdditionJobs>(property, holds, call)? {
+                (workload, Part::BulkJobsOfPolicy(jobs))
+            } else if let Some((workload, units)) = part::<Exclusions>(property, holds, call)? {
+                (workload, Part::ExclusionsOfPolicy(units))
+            } else if let Some((workload, jobs)) = part::<ExclusionJobs>(property, holds, call)? {
+                (workload, Part::BulkJobsOfPolicy(jobs))
+            } else {
+                return Ok(None);
+            };
+        let of_workload = Filter::equal(PolicyColumn::Workload, workload.name());
+        Ok(Some(of_workload.and(Filter::Any(part))))
     }
 
     async fn shown(

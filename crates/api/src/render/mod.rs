@@ -16,7 +16,7 @@ use holdfast_graph_model::evolvable::{
 use holdfast_graph_model::{Members, Viewer};
 use serde_json::{Map, Value, json};
 
-pub(crate) use policy::{policy, retention_of, retention_settings};
+pub(crate) use policy::{policy, retention_of, retention_settings, shown_period};
 pub(crate) use restore::{added_artifact, artifact, bulk_restore, session, session_status};
 
 use crate::call::Call;

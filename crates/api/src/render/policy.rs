@@ -39,6 +39,16 @@ pub(crate) fn retention_settings(window: RetentionDays) -> Value {
     ])
 }
 
+/// A period as [`retention_settings`] shows it, however it is written.
+pub(crate) fn shown_period(period: &str) -> String {
+    match period {
+        "P14D" => "P2W",
+        "P365D" => "P1Y",
+        other => other,
+    }
+    .to_owned()
+}
+
 /// The window that a period names: `P90D`, `P180D`, and so on, or `P1Y`, as it is read.
 pub(crate) fn retention_of(period: &str) -> Option<RetentionDays> {
     match period {

@@ -8,17 +8,20 @@ pub(crate) mod search;
 use async_trait::async_trait;
 use holdfast_domain::limits::RESTORE_POINTS_PAGE;
 use holdfast_domain::{ProtectionUnit, RestorePoint, Workload};
-use holdfast_graph_model::ErrorCode;
+use holdfast_graph_model::evolvable::{ProtectionSource, ProtectionUnitStatus, RestorePointTags};
 use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::{ErrorCode, Evolvable, types};
 use holdfast_store::query::{Comparison, Filter, RestorePointColumn};
 use holdfast_store::{AnyTx, Versioned, find};
 use serde_json::{Map, Value};
 
 use crate::answer::{Answer, select};
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource, check_names, entity};
-use crate::listing::{Field, FieldKind};
+use crate::caller::CallerKind;
+use crate::collection::{
+    self, At, PlaceColumns, Recorded, Resource, check_names, entity, workload_of_type,
+};
+use crate::listing::{Field, FieldKind, flags};
 use crate::problem::Problem;
 use crate::render;
 use crate::units::Units;
@@ -36,21 +39,57 @@ impl Resource for RestorePoints {
     const DEFAULT_PAGE: u32 = RESTORE_POINTS_PAGE;
     const PLACE_COLUMNS: PlaceColumns<RestorePointColumn> =
         PlaceColumns { workload: Some(RestorePointColumn::UnitWorkload), parent: None };
+    const RECORDED: Recorded<RestorePointColumn> = Recorded::NOTHING;
 
     fn segment(_at: At) -> String {
         "restorePoints".to_owned()
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<RestorePointColumn>> {
+    fn field(name: &str, call: &Call) -> Option<Field<RestorePointColumn>> {
+        let delegated = call.caller.kind == CallerKind::Delegated;
         let (column, kind) = match name {
             "id" => (RestorePointColumn::Id, FieldKind::Id),
             "protectionDateTime" => (RestorePointColumn::ProtectionDateTime, FieldKind::Time),
             "expirationDateTime" => (RestorePointColumn::ExpirationDateTime, FieldKind::Time),
+            "protectionUnit" => (RestorePointColumn::UnitId, FieldKind::Object),
+            "tags" => {
+                let kind = FieldKind::Flags(flags::<RestorePointTags>);
+                return Some(Field::constant("fastRestore", kind));
+            }
             "protectionUnit/id" => (RestorePointColumn::UnitId, FieldKind::Id),
             "protectionUnit/policyId" => (RestorePointColumn::PolicyId, FieldKind::Id),
+            "protectionUnit/status" => (
+                RestorePointColumn::UnitStatus,
+                FieldKind::Member(|text| ProtectionUnitStatus::from_name(text).is_some()),
+            ),
+            "protectionUnit/protectionSources" => {
+                (RestorePointColumn::UnitSources, FieldKind::Flags(flags::<ProtectionSource>))
+            }
+            "protectionUnit/siteId" | "protectionUnit/directoryObjectId" => {
+                (RestorePointColumn::UnitResource, FieldKind::Text)
+            }
+            "protectionUnit/siteName" | "protectionUnit/displayName" if delegated => {
+                (RestorePointColumn::UnitName, FieldKind::Text)
+            }
+            "protectionUnit/siteWebUrl" if delegated => {
+                (RestorePointColumn::UnitWebUrl, FieldKind::Text)
+            }
+            "protectionUnit/email" if delegated => (RestorePointColumn::UnitEmail, FieldKind::Text),
+            "protectionUnit/error" => (RestorePointColumn::UnitError, FieldKind::Object),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
+    }
+
+    fn of_type(property: Option<&str>, type_name: &str) -> Option<Filter<RestorePointColumn>> {
+        let is_unit = types().family(Units::BASE).any(|info| info.name == type_name);
+        match (property, workload_of_type(type_name)) {
+            (Some("protectionUnit"), Some(workload)) if is_unit => {
+                Some(Filter::equal(RestorePointColumn::UnitWorkload, workload.name()))
+            }
+            (Some("protectionUnit"), None) if is_unit => Some(Filter::constant(true)),
+            _ => None,
+        }
     }
 
     /// The workload is the unit's: `find` looks at it.

@@ -82,7 +82,7 @@ async fn filters_orders_and_selections() {
     assert_eq!(ids(&list).len(), 8);
     assert_eq!(harness.get("/restorePoints/$count").await.text, "8");
     for query in [
-        "$filter=tags eq 'none'",
+        "$filter=tags eq 'slow'",
         "$expand=snapshot",
         "$expand=protectionUnit($filter=colour eq 'x')",
         "$expand=protectionUnit($select=colour)",

@@ -7,18 +7,19 @@ use holdfast_domain::{
     BulkJobId, BulkRestoreRequest, BulkState, DestinationType, PointPreference, RestoreJobType,
     Stamps, TimePeriod, Work, Workload,
 };
-use holdfast_graph_model::ErrorCode;
-use holdfast_graph_model::odata::QueryOptions;
+use holdfast_graph_model::evolvable::DestinationType as GraphDestination;
+use holdfast_graph_model::odata::{Expression, QueryOptions};
+use holdfast_graph_model::{ErrorCode, Evolvable};
 use holdfast_store::AnyTx;
-use holdfast_store::query::BulkRestoreColumn;
+use holdfast_store::query::{BulkRestoreColumn, Filter, Term};
 use serde_json::{Map, Value};
 
 use super::load;
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, Parent, PlaceColumns, Resource};
+use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
 use crate::extract::JsonObject;
+use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -42,21 +43,51 @@ impl Resource for BulkRequests {
         workload: Some(BulkRestoreColumn::Workload),
         parent: Some(BulkRestoreColumn::SessionId),
     };
+    const RECORDED: Recorded<BulkRestoreColumn> = Recorded {
+        error: Some(BulkRestoreColumn::Error),
+        created_by: Some(BulkRestoreColumn::CreatedBy),
+        last_modified_by: Some(BulkRestoreColumn::LastModifiedBy),
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(String::new, Wording::bulk_restores)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<BulkRestoreColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<BulkRestoreColumn>> {
         let (column, kind) = match name {
             "id" => (BulkRestoreColumn::Id, FieldKind::Id),
             "displayName" => (BulkRestoreColumn::DisplayName, FieldKind::Text),
             "status" => (BulkRestoreColumn::Status, FieldKind::Member(render::is_bulk_status)),
+            "destinationType" => (
+                BulkRestoreColumn::DestinationType,
+                FieldKind::Member(|text| GraphDestination::from_name(text).is_some()),
+            ),
+            "restorePointPreference" => (
+                BulkRestoreColumn::Preference,
+                FieldKind::Member(|text| PointPreference::from_name(text).is_some()),
+            ),
+            "protectionTimePeriod/startDateTime" => {
+                (BulkRestoreColumn::PeriodStart, FieldKind::Time)
+            }
+            "protectionTimePeriod/endDateTime" => (BulkRestoreColumn::PeriodEnd, FieldKind::Time),
             "createdDateTime" => (BulkRestoreColumn::CreatedDateTime, FieldKind::Time),
             "lastModifiedDateTime" => (BulkRestoreColumn::LastModifiedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
+    }
+
+    fn any(
+        property: &str,
+        holds: Option<Expression>,
+        call: &Call,
+    ) -> Result<Option<Filter<BulkRestoreColumn>>, Problem> {
+        let list = match property {
+            "siteWebUrls" | "drives" | "mailboxes" => BulkRestoreColumn::Names,
+            "siteIds" | "directoryObjectIds" => BulkRestoreColumn::Ids,
+            _ => return Ok(None),
+        };
+        any_element(Term::Column(list), Elements::Texts, holds, call.now()).map(Some)
     }
 
     fn place(request: &BulkRestoreRequest) -> (Option<Workload>, Option<String>) {

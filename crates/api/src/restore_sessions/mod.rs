@@ -12,15 +12,13 @@ use holdfast_domain::{RestoreSession, Workload};
 use holdfast_graph_model::evolvable::{RestoreJobType, RestoreSessionStatus};
 use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Evolvable};
-use holdfast_store::query::{ArtifactColumn, Filter, Part, RestoreSessionColumn};
+use holdfast_store::query::{Filter, Part, RestoreSessionColumn};
 use holdfast_store::{AnyTx, Versioned};
 use serde_json::{Map, Value};
 
 use crate::artifacts::{GranularArtifacts, WholeArtifacts};
 use crate::call::Call;
-use crate::caller::Caller;
-use crate::collection::{self, At, PlaceColumns, Resource, Words, expanded};
-use crate::filter::typed;
+use crate::collection::{self, At, PlaceColumns, Recorded, Resource, expanded, part};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -51,12 +49,17 @@ impl Resource for Sessions {
     ];
     const PLACE_COLUMNS: PlaceColumns<RestoreSessionColumn> =
         PlaceColumns { workload: Some(RestoreSessionColumn::Workload), parent: None };
+    const RECORDED: Recorded<RestoreSessionColumn> = Recorded {
+        error: Some(RestoreSessionColumn::Error),
+        created_by: Some(RestoreSessionColumn::CreatedBy),
+        last_modified_by: Some(RestoreSessionColumn::LastModifiedBy),
+    };
 
     fn segment(at: At) -> String {
         at.workload().map_or_else(|| "restoreSessions".to_owned(), Wording::sessions)
     }
 
-    fn field(name: &str, _caller: &Caller) -> Option<Field<RestoreSessionColumn>> {
+    fn field(name: &str, _call: &Call) -> Option<Field<RestoreSessionColumn>> {
         let (column, kind) = match name {
             "id" => (RestoreSessionColumn::Id, FieldKind::Id),
             "status" => (
@@ -67,13 +70,25 @@ impl Resource for Sessions {
                 RestoreSessionColumn::Kind,
                 FieldKind::Member(|text| RestoreJobType::from_name(text).is_some()),
             ),
+            "restoreSessionArtifactCount/total" => {
+                (RestoreSessionColumn::ArtifactsTotal, FieldKind::Number)
+            }
+            "restoreSessionArtifactCount/completed" => {
+                (RestoreSessionColumn::ArtifactsCompleted, FieldKind::Number)
+            }
+            "restoreSessionArtifactCount/inProgress" => {
+                (RestoreSessionColumn::ArtifactsInProgress, FieldKind::Number)
+            }
+            "restoreSessionArtifactCount/failed" => {
+                (RestoreSessionColumn::ArtifactsFailed, FieldKind::Number)
+            }
             "policyId" => (RestoreSessionColumn::PolicyId, FieldKind::Id),
             "createdDateTime" => (RestoreSessionColumn::CreatedDateTime, FieldKind::Time),
             "lastModifiedDateTime" => (RestoreSessionColumn::LastModifiedDateTime, FieldKind::Time),
             "completedDateTime" => (RestoreSessionColumn::CompletedDateTime, FieldKind::Time),
             _ => return None,
         };
-        Some(Field { column, kind })
+        Some(Field::column(column, kind))
     }
 
     fn place(session: &RestoreSession) -> (Option<Workload>, Option<String>) {
@@ -83,16 +98,24 @@ impl Resource for Sessions {
     fn any(
         property: &str,
         holds: Option<Expression>,
-        caller: &Caller,
+        call: &Call,
     ) -> Result<Option<Filter<RestoreSessionColumn>>, Problem> {
-        let is_it = |workload: &Workload| WholeArtifacts::segment(At::Of(*workload)) == property;
-        let Some(workload) = Workload::ALL.into_iter().find(is_it) else { return Ok(None) };
-        let mut artifacts = Filter::equal(ArtifactColumn::Part, "whole");
-        if let Some(holds) = holds {
-            artifacts = artifacts.and(typed(holds, &Words::<WholeArtifacts>::of(caller))?);
-        }
+        let holds = holds.as_ref();
+        let (workload, part) = if let Some((workload, artifacts)) =
+            part::<WholeArtifacts>(property, holds, call)?
+        {
+            (workload, Part::ArtifactsOfSession(artifacts))
+        } else if let Some((workload, artifacts)) =
+            part::<GranularArtifacts>(property, holds, call)?
+        {
+            (workload, Part::ArtifactsOfSession(artifacts))
+        } else if let Some((workload, requests)) = part::<BulkRequests>(property, holds, call)? {
+            (workload, Part::BulkRequestsOfSession(requests))
+        } else {
+            return Ok(None);
+        };
         let of_workload = Filter::equal(RestoreSessionColumn::Workload, workload.name());
-        Ok(Some(of_workload.and(Filter::Any(Part::ArtifactsOfSession(Box::new(artifacts))))))
+        Ok(Some(of_workload.and(Filter::Any(part))))
     }
 
     async fn shown(

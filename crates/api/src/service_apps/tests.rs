@@ -221,6 +221,23 @@ async fn without_a_controller_protection_locks_and_then_restores() {
 }
 
 #[tokio::test]
+async fn filters_see_pending_changes_take_effect() {
+    let harness = Harness::new().await;
+    register(&harness, SECOND).await;
+    activate(&harness, SECOND, DAY * 7).await.ok();
+    for (days, status, expected) in [
+        (0, "active", None),
+        (0, "pendingActive", Some(SECOND)),
+        (7, "active", Some(SECOND)),
+        (0, "inactive", Some(APP)),
+    ] {
+        harness.clock.advance(DAY * days);
+        let found = harness.get(&format!("/serviceApps?$filter=status eq '{status}'")).await.ok();
+        assert_eq!(found["value"][0]["id"].as_str(), expected, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn applications_that_are_not_registered_change_protection_unless_that_is_strict() {
     let harness = Harness::new().await;
     change(&harness, SECOND).await.ok();

@@ -9,14 +9,15 @@ use super::parser::Parser;
 /// lambda they begin with its variable.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
-    /// `property operator literal`; the sides are swapped where the literal came first. A property alone means that it is true.
-    Compare(String, ComparisonOperator, Literal),
-    /// `property in (literal, …)`
-    In(String, Vec<Literal>),
+    /// The sides are swapped where a literal came first, and one of them at least is none. A property alone means that it is
+    /// true.
+    Compare(Operand, ComparisonOperator, Operand),
+    /// `operand in (literal, …)`
+    In(Operand, Vec<Literal>),
     /// `property has member`: all these flags are set.
     Has(String, Literal),
-    /// `startswith(property, 'text')` and the like.
-    Text(TextFunction, String, String),
+    /// `startswith(operand, operand)` and the like.
+    Text(TextFunction, Operand, Operand),
     /// `isof(property, type)` or `isof(type)`; the type's name is without the namespace.
     IsOf(Option<String>, String),
     /// `property/any(variable: condition)`; `any()` alone asks whether there is something.
@@ -24,6 +25,91 @@ pub enum Expression {
     And(Box<Self>, Box<Self>),
     Or(Box<Self>, Box<Self>),
     Not(Box<Self>),
+}
+
+/// What has a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    Property(String),
+    Literal(Literal),
+    /// With as many arguments as the function takes.
+    Call(Function, Vec<Self>),
+    Arithmetic(Box<Self>, ArithmeticOperator, Box<Self>),
+    /// `cast(operand, type)`; the type's name as it was written.
+    Cast(Box<Self>, String),
+}
+
+/// A function whose result is not a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    ToLower,
+    ToUpper,
+    Trim,
+    Length,
+    IndexOf,
+    Substring,
+    Concat,
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Date,
+    Now,
+}
+
+impl Function {
+    /// Names, with the least and the greatest number of arguments.
+    pub(super) const ALL: [(&'static str, Self, usize, usize); 15] = [
+        ("tolower", Self::ToLower, 1, 1),
+        ("toupper", Self::ToUpper, 1, 1),
+        ("trim", Self::Trim, 1, 1),
+        ("length", Self::Length, 1, 1),
+        ("indexof", Self::IndexOf, 2, 2),
+        ("substring", Self::Substring, 2, 3),
+        ("concat", Self::Concat, 2, 2),
+        ("year", Self::Year, 1, 1),
+        ("month", Self::Month, 1, 1),
+        ("day", Self::Day, 1, 1),
+        ("hour", Self::Hour, 1, 1),
+        ("minute", Self::Minute, 1, 1),
+        ("second", Self::Second, 1, 1),
+        ("date", Self::Date, 1, 1),
+        ("now", Self::Now, 0, 0),
+    ];
+
+    /// As filters write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(_, function, ..)| *function == self)
+            .map_or("", |(name, ..)| name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArithmeticOperator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+}
+
+impl ArithmeticOperator {
+    /// As filters write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Subtract => "sub",
+            Self::Multiply => "mul",
+            Self::Divide => "div",
+            Self::Modulo => "mod",
+        }
+    }
 }
 
 /// What a lambda asks of each element.
@@ -65,6 +151,8 @@ pub enum Literal {
     /// Quoted text, or a GUID without quotes.
     Text(String),
     Time(Timestamp),
+    /// A day, as the moment at which it begins.
+    Date(Timestamp),
     /// `duration'P1D'`, the text inside.
     Duration(String),
     /// `microsoft.graph.type'member,member'`; the type's name is without the namespace.
@@ -91,8 +179,16 @@ mod tests {
 
     use super::*;
 
-    fn compare(property: &str, operator: ComparisonOperator, literal: Literal) -> Expression {
-        Expression::Compare(property.to_owned(), operator, literal)
+    fn property(name: &str) -> Operand {
+        Operand::Property(name.to_owned())
+    }
+
+    fn text(text: &str) -> Operand {
+        Operand::Literal(Literal::Text(text.to_owned()))
+    }
+
+    fn compare(name: &str, operator: ComparisonOperator, literal: Literal) -> Expression {
+        Expression::Compare(property(name), operator, Operand::Literal(literal))
     }
 
     #[track_caller]
@@ -146,12 +242,12 @@ mod tests {
 
     #[test]
     fn lists_and_functions() {
-        let text = |text: &str| Literal::Text(text.to_owned());
+        let literal = |text: &str| Literal::Text(text.to_owned());
         check(
             "status in ('a','b')",
-            Expression::In("status".to_owned(), vec![text("a"), text("b")]),
+            Expression::In(property("status"), vec![literal("a"), literal("b")]),
         );
-        let starts = |function| Expression::Text(function, "name".to_owned(), "x".to_owned());
+        let starts = |function| Expression::Text(function, property("name"), text("x"));
         check("startswith(name, 'x')", starts(TextFunction::StartsWith));
         check("contains(name,'x') eq true", starts(TextFunction::Contains));
         check(
@@ -163,6 +259,48 @@ mod tests {
         };
         check("isof('microsoft.graph.siteProtectionUnit')", of(None));
         check("isof(unit, graph.siteProtectionUnit)", of(Some("unit")));
+    }
+
+    #[test]
+    fn operands_on_either_side() {
+        use ComparisonOperator::{Equal, Greater, Less};
+        let lower = |operand| Operand::Call(Function::ToLower, vec![operand]);
+        check(
+            "tolower(name) eq ToLower('X')",
+            Expression::Compare(lower(property("name")), Equal, lower(text("X"))),
+        );
+        check("created lt modified", {
+            Expression::Compare(property("created"), Less, property("modified"))
+        });
+        check("contains(tolower(name),concat('a','b')) ne false", {
+            let both = Operand::Call(Function::Concat, vec![text("a"), text("b")]);
+            Expression::Text(TextFunction::Contains, lower(property("name")), both)
+        });
+        let number = |number| Box::new(Operand::Literal(Literal::Integer(number)));
+        let calculated = |left, operator, right| Operand::Arithmetic(left, operator, right);
+        use ArithmeticOperator::{Add, Multiply, Subtract};
+        let product = calculated(number(2), Multiply, number(3));
+        let sum = calculated(Box::new(property("a")), Add, Box::new(product));
+        let right = Operand::Literal(Literal::Integer(7));
+        check("a add 2 mul 3 gt 7", Expression::Compare(sum, Greater, right.clone()));
+        let sum = calculated(Box::new(property("a")), Add, number(2));
+        let product = calculated(Box::new(sum), Multiply, number(3));
+        check("((a add 2) mul 3 gt 7)", Expression::Compare(product, Greater, right));
+        let day = Operand::Literal(Literal::Duration("P1D".to_owned()));
+        let now = Operand::Call(Function::Now, Vec::new());
+        let ago = calculated(Box::new(now), Subtract, Box::new(day));
+        check("created gt now() sub duration'P1D'", {
+            Expression::Compare(property("created"), Greater, ago)
+        });
+        let midnight = "2026-03-04T00:00:00Z".parse().expect("a time");
+        let date = Operand::Call(Function::Date, vec![property("created")]);
+        check("date(created) eq 2026-03-04", {
+            Expression::Compare(date, Equal, Operand::Literal(Literal::Date(midnight)))
+        });
+        check("cast(a,Edm.String) eq 'x'", {
+            let cast = Operand::Cast(Box::new(property("a")), "Edm.String".to_owned());
+            Expression::Compare(cast, Equal, text("x"))
+        });
     }
 
     #[test]
@@ -201,7 +339,19 @@ mod tests {
             "id in ('a'",
             "not",
             "contains(id)",
-            "contains(id,5)",
+            "contains(id,'x','y')",
+            "tolower(id)",
+            "length() eq 1",
+            "now(id) eq id",
+            "a add eq 1",
+            "(a add 1) and b",
+            "5 eq 5",
+            "(a eq 1) gt 1",
+            "(a eq 1) add 1 eq 2",
+            "tolower(a eq 1) eq 'x'",
+            "(a eq 1) in (true)",
+            "cast(a) eq 1",
+            "cast(a,5) eq 1",
             "'a' eq 'b'",
             "id eq 2026-13-45T00:00:00Z",
             "a has b",
@@ -215,7 +365,6 @@ mod tests {
             "a eq duration'1 day'",
             "a eq edm.binary'x'",
             "a//b eq 1",
-            "a eq NaN",
         ] {
             assert!(matches!(Expression::parse(text), Err(QueryError::Malformed(_))), "{text}");
         }
@@ -230,10 +379,13 @@ mod tests {
             message("id eq 'ü' und x")
         );
         assert!(message("(id eq 'x'").contains("end"));
-        for function in ["tolower(name) eq 'x'", "a eq 1 and cast(a,Edm.String) eq 'x'"] {
-            let name = if function.contains("cast") { "cast" } else { "tolower" };
+        for function in
+            ["geo.length(name) eq 1", "a eq 1 and round(a) eq 1", "contains(round(a),'x')"]
+        {
+            let name = if function.contains("round") { "round" } else { "geo.length" };
             assert!(message(function).contains(&format!("function {name}")), "{function}");
         }
+        assert!(message("tolower(a,b) eq 'x'").contains("tolower"));
     }
 
     #[test]
@@ -246,6 +398,9 @@ mod tests {
         assert_eq!(Expression::parse(&deep), too_long);
         assert_eq!(Expression::parse(&"not ".repeat(100_000)), too_long);
         assert_eq!(Expression::parse(&"a/any(x:".repeat(100_000)), too_long);
+        assert_eq!(Expression::parse(&"tolower(".repeat(100_000)), too_long);
+        let sum = format!("a{} eq 1", " add 1".repeat(FILTER_TERMS));
+        assert_eq!(Expression::parse(&sum), too_long);
         let list = vec!["'x'"; FILTER_TERMS + 1].join(",");
         assert_eq!(Expression::parse(&format!("id in ({list})")), too_long);
     }

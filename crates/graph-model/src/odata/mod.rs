@@ -12,7 +12,8 @@ mod properties;
 mod search;
 
 pub use expression::{
-    ComparisonOperator, Condition, Expression, Literal, Quantifier, TextFunction,
+    ArithmeticOperator, ComparisonOperator, Condition, Expression, Function, Literal, Operand,
+    Quantifier, TextFunction,
 };
 pub use options::{Expand, Order, QueryOptions};
 pub use search::Search;

@@ -1,30 +1,80 @@
-//! A recursive descent over the tokens of a `$filter`, with bounded depth and a bounded number of comparisons.
+//! A recursive descent over the tokens of a `$filter`, with bounded depth and a bounded number of terms.
+//!
+//! Parentheses stand around conditions and around operands alike, so that both are read by the same functions, and told apart
+//! where they are used.
 
+use holdfast_domain::Timestamp;
 use holdfast_domain::limits::FILTER_TERMS;
 
 use super::QueryError;
 use super::expression::{
-    ComparisonOperator, Condition, Expression, Literal, Quantifier, TextFunction,
+    ArithmeticOperator, ComparisonOperator, Condition, Expression, Function, Literal, Operand,
+    Quantifier, TextFunction,
 };
 use super::lexer::{Kind, Token, tokens};
 
 /// Functions that are understood, for the refusal of others.
-const FUNCTIONS: &str = "contains, startswith, endswith, isof, any and all";
+const FUNCTIONS: &str = "contains, startswith, endswith, tolower, toupper, trim, length, indexof, substring, concat, \
+                         year, month, day, hour, minute, second, date, now, isof, cast, any and all";
+
+/// No names of properties.
+const KEYWORDS: [&str; 19] = [
+    "null", "true", "false", "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "in", "has",
+    "add", "sub", "mul", "div", "mod",
+];
 
 pub(super) struct Parser {
     tokens: Vec<Token>,
     next: usize,
-    comparisons: usize,
+    terms: usize,
     depth: usize,
+}
+
+/// What has been read, and at which character it begins.
+struct Parsed {
+    what: What,
+    at: usize,
+}
+
+enum What {
+    Condition(Expression),
+    Operand(Operand),
+}
+
+impl Parsed {
+    fn condition(self) -> Result<Expression, QueryError> {
+        match self.what {
+            What::Condition(condition) => Ok(condition),
+            // A property of type Boolean is a condition by itself.
+            What::Operand(property @ Operand::Property(_)) => {
+                let yes = Operand::Literal(Literal::Bool(true));
+                Ok(Expression::Compare(property, ComparisonOperator::Equal, yes))
+            }
+            What::Operand(_) => Err(malformed(&format!(
+                "what begins at character {} is a value and no condition",
+                self.at
+            ))),
+        }
+    }
+
+    fn operand(self) -> Result<Operand, QueryError> {
+        match self.what {
+            What::Operand(operand) => Ok(operand),
+            What::Condition(_) => Err(malformed(&format!(
+                "what begins at character {} is a condition and no value",
+                self.at
+            ))),
+        }
+    }
 }
 
 impl Parser {
     pub(super) fn of(text: &str) -> Result<Self, QueryError> {
-        Ok(Self { tokens: tokens(text, '\'', "$filter")?, next: 0, comparisons: 0, depth: 0 })
+        Ok(Self { tokens: tokens(text, '\'', "$filter")?, next: 0, terms: 0, depth: 0 })
     }
 
     pub(super) fn whole(mut self) -> Result<Expression, QueryError> {
-        let expression = self.or()?;
+        let expression = self.or()?.condition()?;
         match self.tokens.get(self.next) {
             None => Ok(expression),
             Some(token) => Err(unexpected(token)),
@@ -58,87 +108,141 @@ impl Parser {
         if token.kind == *expected { Ok(()) } else { Err(unexpected(&token)) }
     }
 
-    fn or(&mut self) -> Result<Expression, QueryError> {
-        let mut left = self.and()?;
-        while self.take_keyword("or") {
-            left = Expression::Or(Box::new(left), Box::new(self.and()?));
-        }
-        Ok(left)
+    fn at(&self) -> usize {
+        self.tokens.get(self.next).map_or(0, |token| token.at)
     }
 
-    fn and(&mut self) -> Result<Expression, QueryError> {
-        let mut left = self.unary()?;
-        while self.take_keyword("and") {
-            left = Expression::And(Box::new(left), Box::new(self.unary()?));
-        }
-        Ok(left)
-    }
-
-    fn unary(&mut self) -> Result<Expression, QueryError> {
-        // Bounds the recursion of this parser and of everything that walks the tree later.
+    /// Bounds the recursion of this parser and of everything that walks the tree later.
+    fn deeper<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
         self.depth += 1;
         if self.depth > FILTER_TERMS {
             return Err(QueryError::TooLong { limit: FILTER_TERMS });
         }
-        let expression = if self.take_keyword("not") {
-            Expression::Not(Box::new(self.unary()?))
-        } else if self.peek() == Some(&Kind::Open) {
-            self.next += 1;
-            let inner = self.or()?;
-            self.expect(&Kind::Close)?;
-            inner
-        } else {
-            self.comparison()?
-        };
+        let read = read(self)?;
         self.depth -= 1;
-        Ok(expression)
+        Ok(read)
     }
 
-    /// Counts what costs a comparison.
+    /// Counts what costs a term of SQL.
     fn counted(&mut self) -> Result<(), QueryError> {
-        self.comparisons += 1;
-        if self.comparisons > FILTER_TERMS {
+        self.terms += 1;
+        if self.terms > FILTER_TERMS {
             return Err(QueryError::TooLong { limit: FILTER_TERMS });
         }
         Ok(())
     }
 
-    fn comparison(&mut self) -> Result<Expression, QueryError> {
-        self.counted()?;
+    fn or(&mut self) -> Result<Parsed, QueryError> {
+        self.joined("or", Self::and, Expression::Or)
+    }
+
+    fn and(&mut self) -> Result<Parsed, QueryError> {
+        self.joined("and", Self::negation, Expression::And)
+    }
+
+    fn joined(
+        &mut self,
+        keyword: &str,
+        part: fn(&mut Self) -> Result<Parsed, QueryError>,
+        join: fn(Box<Expression>, Box<Expression>) -> Expression,
+    ) -> Result<Parsed, QueryError> {
+        let mut left = part(self)?;
+        while self.take_keyword(keyword) {
+            let at = left.at;
+            let both = join(Box::new(left.condition()?), Box::new(part(self)?.condition()?));
+            left = Parsed { what: What::Condition(both), at };
+        }
+        Ok(left)
+    }
+
+    fn negation(&mut self) -> Result<Parsed, QueryError> {
+        let at = self.at();
+        if !self.take_keyword("not") {
+            return self.comparison();
+        }
+        let inner = self.deeper(|parser| parser.negation()?.condition())?;
+        Ok(Parsed { what: What::Condition(Expression::Not(Box::new(inner))), at })
+    }
+
+    fn comparison(&mut self) -> Result<Parsed, QueryError> {
+        let left = self.sum()?;
+        let Some(Kind::Word(word)) = self.peek() else { return Ok(left) };
+        let (word, at) = (word.clone(), left.at);
+        let condition = match word.as_str() {
+            "and" | "or" => return Ok(left),
+            "in" => {
+                self.next += 1;
+                self.list(left.operand()?)?
+            }
+            "has" => {
+                let token = self.take()?;
+                let Operand::Property(property) = left.operand()? else {
+                    return Err(unexpected(&token));
+                };
+                Expression::Has(property, self.literal()?)
+            }
+            _ => {
+                let operator = self.operator()?;
+                compared(left, operator, self.sum()?)?
+            }
+        };
+        Ok(Parsed { what: What::Condition(condition), at })
+    }
+
+    fn sum(&mut self) -> Result<Parsed, QueryError> {
+        let operators = [ArithmeticOperator::Add, ArithmeticOperator::Subtract];
+        self.calculated(&operators, Self::product)
+    }
+
+    fn product(&mut self) -> Result<Parsed, QueryError> {
+        let operators =
+            [ArithmeticOperator::Multiply, ArithmeticOperator::Divide, ArithmeticOperator::Modulo];
+        self.calculated(&operators, Self::primary)
+    }
+
+    fn calculated(
+        &mut self,
+        operators: &[ArithmeticOperator],
+        part: fn(&mut Self) -> Result<Parsed, QueryError>,
+    ) -> Result<Parsed, QueryError> {
+        let mut left = part(self)?;
+        while let Some(operator) =
+            operators.iter().find(|operator| self.take_keyword(operator.name()))
+        {
+            self.counted()?;
+            let at = left.at;
+            let (one, other) = (Box::new(left.operand()?), Box::new(part(self)?.operand()?));
+            left = Parsed { what: What::Operand(Operand::Arithmetic(one, *operator, other)), at };
+        }
+        Ok(left)
+    }
+
+    fn primary(&mut self) -> Result<Parsed, QueryError> {
         let first = self.take()?;
-        if let Kind::Word(word) = &first.kind
+        if first.kind == Kind::Open {
+            let inner = self.deeper(Self::or)?;
+            self.expect(&Kind::Close)?;
+            return Ok(Parsed { at: first.at, ..inner });
+        }
+        let what = if let Kind::Word(word) = &first.kind
             && self.peek() == Some(&Kind::Open)
             && word != "in"
         {
             self.next += 1;
-            return self.call(word, &first);
-        }
-        if let Some(literal) = literal(&first)? {
-            let operator = self.operator()?;
-            let property = self.property()?;
-            return Ok(Expression::Compare(property, mirrored(operator), literal));
-        }
-        let property = path(&first)?;
-        match self.peek() {
-            Some(Kind::Word(word)) if word == "in" => {
-                self.next += 1;
-                self.list(property)
-            }
-            Some(Kind::Word(word)) if word == "has" => {
-                self.next += 1;
-                Ok(Expression::Has(property, self.literal()?))
-            }
-            // A property of type Boolean is a condition by itself.
-            None | Some(Kind::Close) => Ok(is_true(property)),
-            Some(Kind::Word(word)) if word == "and" || word == "or" => Ok(is_true(property)),
-            Some(_) => {
-                let operator = self.operator()?;
-                Ok(Expression::Compare(property, operator, self.literal()?))
-            }
-        }
+            self.deeper(|parser| parser.call(word, &first))?
+        } else if let Some(literal) = literal(&first)? {
+            What::Operand(Operand::Literal(literal))
+        } else {
+            self.counted()?;
+            What::Operand(Operand::Property(path(&first)?))
+        };
+        Ok(Parsed { what, at: first.at })
     }
 
-    fn list(&mut self, property: String) -> Result<Expression, QueryError> {
+    fn list(&mut self, operand: Operand) -> Result<Expression, QueryError> {
         self.expect(&Kind::Open)?;
         let mut values = vec![self.literal()?];
         while self.peek() == Some(&Kind::Comma) {
@@ -147,56 +251,84 @@ impl Parser {
             values.push(self.literal()?);
         }
         self.expect(&Kind::Close)?;
-        Ok(Expression::In(property, values))
+        Ok(Expression::In(operand, values))
     }
 
     /// A function or lambda, after its parenthesis.
-    fn call(&mut self, word: &str, token: &Token) -> Result<Expression, QueryError> {
+    fn call(&mut self, word: &str, token: &Token) -> Result<What, QueryError> {
         let lambda = [("/any", Quantifier::Any), ("/all", Quantifier::All)];
         for (suffix, quantifier) in lambda {
             if let Some(collection) = word.strip_suffix(suffix) {
                 let collection = Token { kind: Kind::Word(collection.to_owned()), at: token.at };
-                return self.lambda(quantifier, path(&collection)?);
+                return self.lambda(quantifier, path(&collection)?).map(What::Condition);
             }
         }
-        let call = match word.to_ascii_lowercase().as_str() {
-            "startswith" => self.text_function(TextFunction::StartsWith)?,
-            "endswith" => self.text_function(TextFunction::EndsWith)?,
-            "contains" => self.text_function(TextFunction::Contains)?,
-            "isof" => self.is_of()?,
+        let name = word.to_ascii_lowercase();
+        let text_function = match name.as_str() {
+            "startswith" => TextFunction::StartsWith,
+            "endswith" => TextFunction::EndsWith,
+            "contains" => TextFunction::Contains,
+            "isof" => return self.is_of().map(What::Condition),
+            "cast" => return self.cast().map(What::Operand),
             _ => {
-                return Err(malformed(&format!(
-                    "the function {word} at character {} is not supported; {FUNCTIONS} are",
-                    token.at
-                )));
+                let known = Function::ALL.into_iter().find(|(known, ..)| *known == name);
+                let Some((_, function, least, most)) = known else {
+                    return Err(malformed(&format!(
+                        "the function {word} at character {} is not supported; {FUNCTIONS} are",
+                        token.at
+                    )));
+                };
+                let arguments = self.arguments(token, least, most)?;
+                return Ok(What::Operand(Operand::Call(function, arguments)));
             }
         };
-        // `contains(name,'x') eq true` means the same as the function alone.
-        let equal = self.take_keyword("eq");
-        if !equal && !self.take_keyword("ne") {
-            return Ok(call);
-        }
-        match self.literal()? {
-            Literal::Bool(wanted) if wanted == equal => Ok(call),
-            Literal::Bool(_) => Ok(Expression::Not(Box::new(call))),
-            _ => Err(malformed("a function of it can only be compared with true or false")),
+        let mut arguments = self.arguments(token, 2, 2)?.into_iter();
+        match (arguments.next(), arguments.next()) {
+            (Some(text), Some(part)) => {
+                Ok(What::Condition(Expression::Text(text_function, text, part)))
+            }
+            _ => Err(unexpected(token)),
         }
     }
 
-    fn text_function(&mut self, function: TextFunction) -> Result<Expression, QueryError> {
-        let first = self.take()?;
-        if let (Kind::Word(word), Some(Kind::Open)) = (&first.kind, self.peek()) {
-            return Err(malformed(&format!(
-                "the function {word} at character {} is not supported; {FUNCTIONS} are",
-                first.at
-            )));
+    /// To the closing parenthesis.
+    fn arguments(
+        &mut self,
+        function: &Token,
+        least: usize,
+        most: usize,
+    ) -> Result<Vec<Operand>, QueryError> {
+        let mut arguments = Vec::new();
+        if self.peek() != Some(&Kind::Close) {
+            arguments.push(self.sum()?.operand()?);
+            while self.peek() == Some(&Kind::Comma) {
+                self.next += 1;
+                arguments.push(self.sum()?.operand()?);
+            }
         }
-        let property = path(&first)?;
+        self.expect(&Kind::Close)?;
+        if (least..=most).contains(&arguments.len()) {
+            return Ok(arguments);
+        }
+        Err(malformed(&format!(
+            "{} at character {} has {} arguments, which is not as many as it takes",
+            function.shown(),
+            function.at,
+            arguments.len()
+        )))
+    }
+
+    fn cast(&mut self) -> Result<Operand, QueryError> {
+        let operand = self.sum()?.operand()?;
         self.expect(&Kind::Comma)?;
         let token = self.take()?;
-        let Kind::Quoted(text) = token.kind else { return Err(unexpected(&token)) };
         self.expect(&Kind::Close)?;
-        Ok(Expression::Text(function, property, text))
+        match token.kind {
+            Kind::Word(name) | Kind::Quoted(name) if name.contains('.') => {
+                Ok(Operand::Cast(Box::new(operand), name))
+            }
+            _ => Err(unexpected(&token)),
+        }
     }
 
     fn is_of(&mut self) -> Result<Expression, QueryError> {
@@ -219,6 +351,7 @@ impl Parser {
         quantifier: Quantifier,
         collection: String,
     ) -> Result<Expression, QueryError> {
+        self.counted()?;
         if quantifier == Quantifier::Any && self.peek() == Some(&Kind::Close) {
             self.next += 1;
             return Ok(Expression::Lambda(quantifier, collection, None));
@@ -246,18 +379,9 @@ impl Parser {
             self.next -= 1;
             self.tokens[self.next] = Token { kind: Kind::Word(rest), at };
         }
-        self.depth += 1;
-        if self.depth > FILTER_TERMS {
-            return Err(QueryError::TooLong { limit: FILTER_TERMS });
-        }
-        let holds = Box::new(self.or()?);
-        self.depth -= 1;
+        let holds = Box::new(self.or()?.condition()?);
         self.expect(&Kind::Close)?;
         Ok(Expression::Lambda(quantifier, collection, Some(Condition { variable, holds })))
-    }
-
-    fn property(&mut self) -> Result<String, QueryError> {
-        path(&self.take()?)
     }
 
     fn operator(&mut self) -> Result<ComparisonOperator, QueryError> {
@@ -271,7 +395,7 @@ impl Parser {
             "gt" => Ok(ComparisonOperator::Greater),
             "ge" => Ok(ComparisonOperator::GreaterOrEqual),
             _ => Err(malformed(&format!(
-                "'{word}' at character {} is no operator; use eq, ne, lt, le, gt, ge, in, has, and, or, not",
+                "'{word}' at character {} is no operator; use eq, ne, lt, le, gt, ge, in, has, and, or, not, add, sub, mul, div, mod",
                 token.at
             ))),
         }
@@ -283,8 +407,39 @@ impl Parser {
     }
 }
 
-fn is_true(property: String) -> Expression {
-    Expression::Compare(property, ComparisonOperator::Equal, Literal::Bool(true))
+/// What stands on both sides of an operator.
+fn compared(
+    left: Parsed,
+    operator: ComparisonOperator,
+    right: Parsed,
+) -> Result<Expression, QueryError> {
+    let at = left.at;
+    let (left, right) = match (left.what, right.what) {
+        (What::Operand(left), What::Operand(right)) => (left, right),
+        // `contains(name,'x') eq true` means the same as the function alone.
+        (What::Condition(condition), What::Operand(Operand::Literal(Literal::Bool(wanted))))
+        | (What::Operand(Operand::Literal(Literal::Bool(wanted))), What::Condition(condition)) => {
+            return match (operator, wanted) {
+                (ComparisonOperator::Equal, true) | (ComparisonOperator::NotEqual, false) => {
+                    Ok(condition)
+                }
+                (ComparisonOperator::Equal, false) | (ComparisonOperator::NotEqual, true) => {
+                    Ok(Expression::Not(Box::new(condition)))
+                }
+                _ => Err(malformed("a condition of it is compared with more than eq and ne")),
+            };
+        }
+        _ => return Err(malformed("a condition of it can only be compared with true or false")),
+    };
+    match (left, right) {
+        (Operand::Literal(_), Operand::Literal(_)) => {
+            Err(malformed(&format!("what begins at character {at} compares two literals")))
+        }
+        (literal @ Operand::Literal(_), other) => {
+            Ok(Expression::Compare(other, mirrored(operator), literal))
+        }
+        (left, right) => Ok(Expression::Compare(left, operator, right)),
+    }
 }
 
 fn mirrored(operator: ComparisonOperator) -> ComparisonOperator {
@@ -314,9 +469,17 @@ fn literal(token: &Token) -> Result<Option<Literal>, QueryError> {
             if let Ok(time) = word.parse() {
                 return Some(Literal::Time(time));
             }
+            if let Some(midnight) = day(word) {
+                return Some(Literal::Date(midnight));
+            }
             is_guid(word).then(|| Literal::Text(word.to_ascii_lowercase()))
         }),
     })
+}
+
+/// The moment at which the day `2026-03-04` begins.
+fn day(word: &str) -> Option<Timestamp> {
+    if word.len() == "2026-03-04".len() { format!("{word}T00:00:00Z").parse().ok() } else { None }
 }
 
 fn prefixed(prefix: &str, text: &str, token: &Token) -> Result<Literal, QueryError> {
@@ -381,7 +544,7 @@ fn path(token: &Token) -> Result<String, QueryError> {
     let Kind::Word(word) = &token.kind else { return Err(unexpected(token)) };
     let is_path = word.split('/').all(|part| part.split('.').all(is_identifier))
         // An operator where a property should be.
-        && !matches!(word.as_str(), "null" | "true" | "false" | "and" | "or" | "not");
+        && !KEYWORDS.contains(&word.as_str());
     if is_path { Ok(word.clone()) } else { Err(unexpected(token)) }
 }
 
