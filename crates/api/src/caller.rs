@@ -1,9 +1,10 @@
 //! Who calls: tokens verified, and turned into a [`Caller`].
 //!
-//! Checked: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer, the audience; and on every
-//! request the times, with five minutes of tolerance. Good tokens are remembered by their hash, and parsed keys are kept; a `kid` that is not among them makes the verifier ask
-//! its issuer again, at most every few seconds, so that unknown ids cannot be used to flood the issuer. Keys that are a day old are
-//! asked for again as well; while the issuer is away they go on counting.
+//! Checked: the algorithm (RS256 only), the signature by the issuer's key of that `kid`, the issuer and that it speaks for the
+//! tenant, the audience; and on every request the times, with five minutes of tolerance. Good tokens are remembered by their hash,
+//! and parsed keys are kept; a `kid` that is not among them makes the verifier ask its issuer again, at most every few seconds, so
+//! that unknown ids cannot be used to flood the issuer. Keys that are a day old are asked for again as well; while the issuer is away
+//! they go on counting.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -58,8 +59,10 @@ impl<F: Fn() -> String + Send + Sync> JwksSource for F {
 /// An issuer whose tokens are accepted.
 #[derive(Clone)]
 pub struct TrustedIssuer {
-    /// `iss`, exactly; `{tenantid}` in it stands for the token's own `tid`.
+    /// `iss`, exactly.
     pub issuer: String,
+    /// `tid`: the tenants that it speaks for. What it says of others does not count, however well it is signed.
+    pub tenants: Vec<TenantId>,
     /// `aud`: any one of these.
     pub audiences: Vec<String>,
     pub jwks: Arc<dyn JwksSource>,
@@ -190,6 +193,13 @@ enum Audience {
     Many(Vec<String>),
 }
 
+impl TrustedIssuer {
+    fn speaks(&self, claimed: &ClaimedIssuer) -> bool {
+        self.issuer == claimed.iss
+            && claimed.tid.parse().is_ok_and(|tenant: TenantId| self.tenants.contains(&tenant))
+    }
+}
+
 /// Only what decides which key is to be used, before anything is believed.
 #[derive(Deserialize)]
 struct ClaimedIssuer {
@@ -293,7 +303,7 @@ impl TokenVerifier {
         let known = self
             .issuers
             .iter()
-            .find(|known| known.trusted.issuer.replace("{tenantid}", &claimed.tid) == claimed.iss)
+            .find(|known| known.trusted.speaks(&claimed))
             .ok_or(Problem::Unauthenticated("the issuer is not trusted"))?;
         let key = known.key(&kid, now).await?;
         let claims = signed_claims(token, &key)?;

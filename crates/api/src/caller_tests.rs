@@ -61,6 +61,8 @@ async fn every_claim_is_checked() {
         Token::application().without("aud"),
         Token::application().without("tid"),
         Token::application().claim("tid", json!("contoso")),
+        // Well signed, of a tenant that the issuer does not speak for.
+        Token::application().claim("tid", json!("00000000-0000-4000-8000-00000000000c")),
         Token::application().without("appid"),
         Token::application().claim("appid", json!("x")),
         Token::delegated().without("oid").without("sub"),

@@ -107,6 +107,7 @@ impl Embedded {
         });
         let issuer = TrustedIssuer {
             issuer: tenant.issuer(),
+            tenants: vec![facts.tenant_id],
             audiences: tenant.audiences(),
             jwks: Arc::new(jwks_of(&tenant)),
         };

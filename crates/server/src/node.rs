@@ -135,9 +135,10 @@ impl Node {
         let mut issuers = Vec::new();
         for issuer in &config.issuers {
             let source = HttpJwks::new(issuer, clock.clone())?;
-            for name in issuer.names(&config.tenants) {
+            for (name, tenants) in issuer.names() {
                 issuers.push(TrustedIssuer {
                     issuer: name,
+                    tenants,
                     audiences: issuer.audiences.clone(),
                     jwks: source.clone(),
                 });

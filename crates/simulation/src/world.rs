@@ -565,6 +565,7 @@ impl Node {
         let tenant = parts.tenant.clone();
         let issuer = TrustedIssuer {
             issuer: tenant.issuer(),
+            tenants: vec![facts.tenant_id],
             audiences: tenant.audiences(),
             jwks: Arc::new(move || tenant.jwks().to_string()),
         };

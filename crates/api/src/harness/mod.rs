@@ -152,6 +152,7 @@ impl Harness {
         let jwks = Arc::new(Mutex::new(tokens::jwks(&["first"])));
         let issuer = TrustedIssuer {
             issuer: ISSUER.to_owned(),
+            tenants: [TENANT, OTHER_TENANT].map(|id| id.parse().expect("a GUID")).to_vec(),
             audiences: vec![AUDIENCE.to_owned()],
             jwks: Arc::new({
                 let jwks = Arc::clone(&jwks);

@@ -75,8 +75,10 @@ pub(crate) struct EngineConfig {
 
 /// `[[issuers]]`: whose tokens are accepted.
 pub(crate) struct IssuerConfig {
-    /// `iss`; `{tenantid}` stands for each of the configured tenants.
+    /// `iss`; `{tenantid}` stands for each of its tenants.
     pub(crate) issuer: String,
+    /// Whom it speaks for: some of the configured tenants.
+    pub(crate) tenants: Vec<TenantId>,
     pub(crate) audiences: Vec<String>,
     pub(crate) keys: KeysAt,
     /// Trusted instead of the system's authorities.
@@ -143,10 +145,6 @@ impl Config {
         let objects = read_objects(sections.section("objects"), &folder)?;
         let root_key = RootKeySource::read(sections.section("keys"), &folder)?;
         let engine = EngineConfig::read(sections.section("engine"))?;
-        let mut issuers = Vec::new();
-        for section in sections.entries("issuers") {
-            issuers.push(IssuerConfig::read(section, &folder)?);
-        }
         let mut tenants: Vec<TenantConfig> = Vec::new();
         for mut section in sections.entries("tenants") {
             let id = section.required("id")?.map(parse_guid::<TenantId>)?;
@@ -154,6 +152,10 @@ impl Config {
                 return Err(id.wrong("the tenant is there already"));
             }
             tenants.push(TenantConfig::read(section, id.value, &folder)?);
+        }
+        let mut issuers = Vec::new();
+        for section in sections.entries("issuers") {
+            issuers.push(IssuerConfig::read(section, &tenants, &folder)?);
         }
         if issuers.is_empty() {
             return Err(sections.wrong("there is no [[issuers]]: no token would be accepted"));
@@ -275,8 +277,31 @@ impl EngineConfig {
 }
 
 impl IssuerConfig {
-    fn read(mut section: Section, folder: &Path) -> Result<Self, ConfigError> {
+    fn read(
+        mut section: Section,
+        tenants: &[TenantConfig],
+        folder: &Path,
+    ) -> Result<Self, ConfigError> {
         let issuer = section.required("issuer")?;
+        let is_known = |id: TenantId| tenants.iter().any(|tenant| tenant.id == id);
+        let named = section.list("tenants")?.map(|list| {
+            list.map(|ids| {
+                ids.into_iter()
+                    .map(|id| match parse_guid(id)? {
+                        id if is_known(id) => Ok(id),
+                        id => Err(format!("{id} is the id of none of the [[tenants]]")),
+                    })
+                    .collect::<Result<Vec<_>, String>>()
+            })
+        });
+        let tenants = match named.transpose()? {
+            Some(named) => named.value,
+            // Its tokens could name any of them.
+            None if tenants.len() > 1 && !issuer.value.contains(TENANT_PLACEHOLDER) => {
+                return Err(section.lacks("tenants"));
+            }
+            None => tenants.iter().map(|tenant| tenant.id).collect(),
+        };
         let audiences = section.list("audiences")?.ok_or_else(|| section.lacks("audiences"))?.value;
         let discovery = section.text("discovery")?.map(|url| url.map(https_url)).transpose()?;
         let jwks = section.text("jwks_uri")?.map(|url| url.map(https_url)).transpose()?;
@@ -295,17 +320,18 @@ impl IssuerConfig {
         };
         let ca_file = path_setting(&mut section, "ca_file", folder)?;
         section.finish()?;
-        Ok(Self { issuer: issuer.value, audiences, keys, ca_file })
+        Ok(Self { issuer: issuer.value, tenants, audiences, keys, ca_file })
     }
 
-    /// The values of `iss` that are accepted: one for each tenant where the name has a placeholder.
-    pub(crate) fn names(&self, tenants: &[TenantConfig]) -> Vec<String> {
+    /// The values of `iss` that are accepted, each with the values of `tid` that go with it: one for each tenant where the name
+    /// has a placeholder.
+    pub(crate) fn names(&self) -> Vec<(String, Vec<TenantId>)> {
         if !self.issuer.contains(TENANT_PLACEHOLDER) {
-            return vec![self.issuer.clone()];
+            return vec![(self.issuer.clone(), self.tenants.clone())];
         }
         let name =
-            |tenant: &TenantConfig| self.issuer.replace(TENANT_PLACEHOLDER, &tenant.id.to_string());
-        tenants.iter().map(name).collect()
+            |id: &TenantId| (self.issuer.replace(TENANT_PLACEHOLDER, &id.to_string()), vec![*id]);
+        self.tenants.iter().map(name).collect()
     }
 }
 

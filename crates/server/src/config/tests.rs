@@ -38,10 +38,8 @@ fn the_example_is_what_it_says() {
         EngineConfig { backup_interval: limits::BACKUP_INTERVAL, workers: 2, transfers: 16 };
     assert_eq!(config.engine, engine, "the example shows the defaults");
     let issuer = &config.issuers[0];
-    assert_eq!(
-        issuer.names(&config.tenants),
-        ["https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0"]
-    );
+    let name = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+    assert_eq!(issuer.names(), [(name.to_owned(), vec![config.tenants[0].id])]);
     assert_eq!(issuer.audiences.len(), 2);
     assert_eq!(config.tenants[0].graph, "https://graph.microsoft.com");
     assert!(config.tenants[0].controller.is_some());
@@ -59,8 +57,10 @@ fn what_is_commented_out_in_the_example_works_too() {
         .replace("client_secret_file", "# client_secret_file")
         .replace("# client_secret_env", "client_secret_env")
         .replace("# ca_file = \"/etc/holdfast/issuer-ca.pem\"", "ca_file = \"issuer-ca.pem\"")
+        .replace("# tenants =", "tenants =")
         .replace("controller =", "# controller =");
     let config = parse(&text, &[]).unwrap();
+    assert_eq!(config.issuers[0].tenants, [config.tenants[0].id]);
     assert!(config.server.tls.is_none());
     assert!(
         matches!(&config.root_key, RootKeySource::Command(command) if command.value.len() == 2)
@@ -172,7 +172,11 @@ fn the_environment_overrides_and_is_checked_alike() {
     assert_eq!(config.engine.backup_interval, Duration::from_secs(60));
     assert_eq!(config.issuers[0].audiences, ["a", "b"]);
     assert_eq!(config.tenants.len(), 2);
-    assert_eq!(config.issuers[0].names(&config.tenants).len(), 2);
+    let names = config.issuers[0].names();
+    assert_eq!(names.len(), 2);
+    for ((name, tenants), tenant) in names.iter().zip(&config.tenants) {
+        assert!(name.contains(&tenant.id.to_string()) && *tenants == [tenant.id], "{name}");
+    }
     let check = |name: &str, value: &str, why: &str| {
         refused(EXAMPLE, &[(name, value)], &format!("environment variable {name}: {why}"));
     };
@@ -188,5 +192,41 @@ fn the_environment_overrides_and_is_checked_alike() {
         "HOLDFAST_TENANTS_1_ID",
         "11111111-2222-3333-4444-555555555555",
         "tenants[1].id: the tenant is there already",
+    );
+}
+
+#[test]
+fn an_issuer_without_a_placeholder_says_for_which_tenants_it_speaks() {
+    let (text, line) = with(
+        "issuer = \"https://login.microsoftonline.com/{tenantid}/v2.0\"",
+        "issuer = \"https://id.example.com\"",
+    );
+    let config = parse(&text, &[]).unwrap();
+    let only = config.tenants[0].id;
+    assert_eq!(config.issuers[0].names(), [("https://id.example.com".to_owned(), vec![only])]);
+
+    let second = "22222222-2222-3333-4444-555555555555";
+    let mut variables = vec![
+        ("HOLDFAST_TENANTS_1_ID", second),
+        ("HOLDFAST_TENANTS_1_CLIENT_ID", "0d9c1b5e-4d54-4b06-9d0c-8d1f5f3f6a21"),
+        ("HOLDFAST_TENANTS_1_CLIENT_SECRET_ENV", "SECOND"),
+    ];
+    let section = text.lines().position(|line| line == "[[issuers]]").unwrap() + 1;
+    assert!(section < line);
+    refused(
+        &text,
+        &variables,
+        &format!("/etc/holdfast/holdfast.toml, line {section}: issuers[0].tenants is missing"),
+    );
+    variables.push(("HOLDFAST_ISSUERS_0_TENANTS", second));
+    let config = parse(&text, &variables).unwrap();
+    assert_eq!(config.issuers[0].tenants, [config.tenants[1].id]);
+
+    let stranger = [("HOLDFAST_ISSUERS_0_TENANTS", "33333333-2222-3333-4444-555555555555")];
+    refused(
+        EXAMPLE,
+        &stranger,
+        "environment variable HOLDFAST_ISSUERS_0_TENANTS: issuers[0].tenants: \
+         33333333-2222-3333-4444-555555555555 is the id of none of the [[tenants]]",
     );
 }
