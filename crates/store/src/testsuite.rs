@@ -1,8 +1,8 @@
 //! The cases that every backend passes. A backend calls [`testsuite!`](crate::testsuite!) once, in its tests.
 
 mod browse;
-
-use std::time::Duration;
+mod catalogue;
+mod jobs;
 
 use holdfast_domain::{
     Actor, ArtifactId, ArtifactPart, ArtifactState, DestinationType, DriveId, Entropy, Identity,
@@ -14,16 +14,24 @@ use holdfast_domain::{
 
 use crate::query::{
     ArtifactColumn, Comparison, Direction, Filter, ListQuery, Part, PolicyColumn,
-    RestorePointColumn, RestoreSessionColumn, TextMatch, UnitColumn, Value,
+    RestoreSessionColumn, TextMatch, UnitColumn, Value,
 };
 use crate::{
-    CatalogueDrive, CatalogueItem, ContentHint, FileContent, ItemKind, Listed, Publication,
-    StagedChange, Store, StoreError, Tx,
+    CatalogueDrive, CatalogueItem, FileContent, ItemKind, Listed, Publication, StagedChange, Store,
+    StoreError, Tx,
 };
 
 pub use browse::{
     browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end,
     what_tells_of_a_units_backups_is_forgotten,
+};
+pub use catalogue::{
+    a_full_enumeration_finds_removals, an_unpublished_run_leaves_hints_only,
+    dropped_drives_lose_their_items, folders_of_changes_are_found, publishing_is_all_at_once,
+};
+pub use jobs::{
+    a_lost_lease_writes_nothing, a_unit_is_worked_on_once, due_units_are_found,
+    ended_leases_free_their_jobs, restores_go_before_backups, waiting_work_is_not_added_twice,
 };
 
 /// Makes a `#[tokio::test]` of every case, each with a store of its own.
@@ -505,266 +513,4 @@ pub async fn artifacts_are_tallied(store: &dyn Store) {
         .version;
     tx.delete(&session, read).await.expect("deletes");
     assert_eq!(tx.artifacts_of_session(session.tenant, session.id).await.expect("reads"), vec![]);
-}
-
-pub async fn a_unit_is_worked_on_once(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (one, two) = (UnitId::random(&entropy), UnitId::random(&entropy));
-    let mut tx = begin(store).await;
-    for work in [
-        Work::ProtectUnit { unit: one },
-        Work::BackUpUnit { unit: one },
-        Work::BackUpUnit { unit: two },
-    ] {
-        tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
-    }
-    assert_eq!(claim(&mut *tx, -1).await, None, "nothing is due yet");
-    let (work, first) = claim(&mut *tx, 0).await.expect("there is work");
-    assert_eq!(work, Work::ProtectUnit { unit: one });
-    let (work, second) = claim(&mut *tx, 0).await.expect("the other unit is free");
-    assert_eq!(work, Work::BackUpUnit { unit: two });
-    assert!(second.token > first.token);
-    assert_eq!(claim(&mut *tx, 1).await, None, "both units are taken");
-    tx.finish(first).await.expect("finishes");
-    assert_eq!(
-        claim(&mut *tx, 1).await.map(|(work, _)| work),
-        Some(Work::BackUpUnit { unit: one })
-    );
-}
-
-pub async fn restores_go_before_backups(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let unit = UnitId::random(&entropy);
-    let restore = Work::RestoreArtifact { artifact: ArtifactId::random(&entropy), unit };
-    let mut tx = begin(store).await;
-    tx.enqueue(tenant(1), JobId::random(&entropy), Work::BackUpUnit { unit }, at(0))
-        .await
-        .expect("enqueues");
-    tx.enqueue(tenant(1), JobId::random(&entropy), restore, at(5)).await.expect("enqueues");
-    assert_eq!(claim(&mut *tx, 1).await, None, "no scheduled point while a restore is on its way");
-    let (work, lease) = claim(&mut *tx, 5).await.expect("the restore is due");
-    assert_eq!(work, restore);
-    tx.release(lease, at(20), "try again").await.expect("releases");
-    assert_eq!(claim(&mut *tx, 6).await, None, "nor between its attempts");
-    let (_, lease) = claim(&mut *tx, 20).await.expect("the restore is due again");
-    tx.finish(lease).await.expect("finishes");
-    assert_eq!(claim(&mut *tx, 20).await.map(|(work, _)| work), Some(Work::BackUpUnit { unit }));
-}
-
-pub async fn a_lost_lease_writes_nothing(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lost) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    let (_, newer) = claim(&mut *tx, 1000).await.expect("the first worker's lease has ended");
-    for refused in [
-        tx.guard(lost).await,
-        tx.renew(lost, at(2000)).await.map(|_| ()),
-        tx.put_progress(lost, "x").await,
-        tx.finish(lost).await,
-        tx.release(lost, at(0), "x").await,
-        tx.begin_staging(unit.id, lost).await,
-        tx.stage(unit.id, lost, vec![put(folder("b", Some("root"), "b"))]).await,
-        tx.put_hints(unit.id, lost, Vec::new()).await,
-        tx.publish(unit.id, lost, publication(Some(point(&unit, 20)), "link 2")).await,
-    ] {
-        assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
-    }
-    tx.guard(newer).await.expect("the newest lease holds");
-    assert_eq!(
-        tx.catalogue_drives(unit.id).await.expect("reads")[0].delta_link.as_deref(),
-        Some("link 1")
-    );
-    assert_eq!(
-        tx.latest_restore_point(unit.tenant, unit.id).await.expect("reads"),
-        Some(point(&unit, 10))
-    );
-}
-
-pub async fn ended_leases_free_their_jobs(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (_, dead) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    assert_eq!(claim(&mut *tx, 1).await, None, "the lease lives");
-    assert_eq!(tx.end_leases().await.expect("ends them"), 1);
-    assert_eq!(tx.end_leases().await.expect("there are none"), 0);
-    let (_, newer) = claim(&mut *tx, 1).await.expect("the job is free at once");
-    assert!(matches!(tx.finish(dead).await, Err(StoreError::LeaseLost)));
-    tx.finish(newer).await.expect("the newest lease holds");
-}
-
-pub async fn waiting_work_is_not_added_twice(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let work = Work::ProtectUnit { unit: UnitId::random(&entropy) };
-    let mut tx = begin(store).await;
-    for _ in 0..2 {
-        tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
-    }
-    let (_, lease) = claim(&mut *tx, 0).await.expect("there is work");
-    tx.put_progress(lease, "half").await.expect("notes");
-    // The claimed one may have looked at the world already: a new wish is new work.
-    tx.enqueue(tenant(1), JobId::random(&entropy), work, at(0)).await.expect("enqueues");
-    tx.release(lease, at(0), "once more").await.expect("releases");
-    let again = tx.claim(at(1), at(60)).await.expect("claims").expect("the released one is first");
-    assert_eq!((again.attempt, again.progress.as_deref()), (2, Some("half")));
-    tx.finish(again.lease).await.expect("finishes");
-    let (_, last) = claim(&mut *tx, 1).await.expect("the new wish");
-    tx.finish(last).await.expect("finishes");
-    assert_eq!(claim(&mut *tx, 1).await, None);
-}
-
-pub async fn due_units_are_found(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let due = unit(&entropy, "due");
-    let mut tx = begin(store).await;
-    tx.insert(&due).await.expect("inserts");
-    tx.insert(&ProtectionUnit { next_backup_at: Some(at(601)), ..unit(&entropy, "later") })
-        .await
-        .expect("inserts");
-    tx.insert(&ProtectionUnit { state: UnitState::Unprotected, ..unit(&entropy, "unprotected") })
-        .await
-        .expect("inserts");
-    let found = tx.units_due(at(600), 10).await.expect("finds");
-    assert_eq!(found.iter().map(|unit| unit.value.id).collect::<Vec<_>>(), vec![due.id]);
-    tx.enqueue(due.tenant, JobId::random(&entropy), Work::BackUpUnit { unit: due.id }, at(600))
-        .await
-        .expect("enqueues");
-    assert_eq!(tx.units_due(at(600), 10).await.expect("finds"), vec![]);
-}
-
-pub async fn publishing_is_all_at_once(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lease) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    tx.begin_staging(unit.id, lease).await.expect("begins");
-    let moved = CatalogueItem { parent: Some(ItemId::new("root")), ..file("f", "a", "g", 8) };
-    tx.stage(
-        unit.id,
-        lease,
-        vec![put(moved.clone()), StagedChange::Remove { drive: drive(), item: ItemId::new("a") }],
-    )
-    .await
-    .expect("stages");
-    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 2);
-    assert_eq!(
-        tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"),
-        Some(file("f", "a", "f", 5))
-    );
-    assert_eq!(
-        tx.staged_children(unit.id, &drive(), &ItemId::new("root")).await.expect("reads"),
-        vec![moved.clone()]
-    );
-    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (1, 8));
-    tx.publish(unit.id, lease, publication(Some(point(&unit, 20)), "link 2"))
-        .await
-        .expect("publishes");
-    assert_eq!(
-        tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"),
-        Some(moved)
-    );
-    assert_eq!(tx.published_item(unit.id, &drive(), &ItemId::new("a")).await.expect("reads"), None);
-    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (1, 8));
-    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 0);
-    let points = Listed::<RestorePoint>::list(
-        &mut *tx,
-        unit.tenant,
-        &ListQuery::first(10, Some(Filter::equal(RestorePointColumn::UnitId, unit.id.to_string()))),
-    )
-    .await
-    .expect("lists");
-    assert_eq!(points.rows, vec![point(&unit, 20), point(&unit, 10)]);
-}
-
-pub async fn an_unpublished_run_leaves_hints_only(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lease) = published_unit(store, &entropy).await;
-    let hint = ContentHint {
-        drive: drive(),
-        item: ItemId::new("new"),
-        size: 3,
-        quick_xor_hash: "hash".to_owned(),
-        content: vec![[9; 32]],
-    };
-    let mut tx = begin(store).await;
-    tx.begin_staging(unit.id, lease).await.expect("begins");
-    tx.stage(unit.id, lease, vec![put(file("new", "root", "new", 3))]).await.expect("stages");
-    tx.put_hints(unit.id, lease, vec![hint.clone()]).await.expect("hints");
-    tx.begin_staging(unit.id, lease).await.expect("begins again");
-    assert_eq!(tx.staged_item(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), None);
-    assert_eq!(tx.hint(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), Some(hint));
-    tx.publish(unit.id, lease, publication(None, "link 2")).await.expect("publishes");
-    assert_eq!(tx.hint(unit.id, &drive(), &ItemId::new("new")).await.expect("reads"), None);
-    assert_eq!(
-        tx.catalogue_drives(unit.id).await.expect("reads")[0].delta_link.as_deref(),
-        Some("link 2")
-    );
-    assert_eq!(
-        tx.latest_restore_point(unit.tenant, unit.id).await.expect("reads"),
-        Some(point(&unit, 10))
-    );
-}
-
-pub async fn folders_of_changes_are_found(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lease) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    tx.begin_staging(unit.id, lease).await.expect("begins");
-    let same_but_etag = CatalogueItem { etag: "\"2\"".to_owned(), ..file("f", "a", "f", 5) };
-    tx.stage(unit.id, lease, vec![put(same_but_etag)]).await.expect("stages");
-    assert_eq!(
-        (
-            tx.staged_changes(unit.id).await.expect("counts"),
-            tx.staged_folders(unit.id, &drive()).await.expect("finds")
-        ),
-        (0, vec![])
-    );
-    let new_folder =
-        CatalogueItem { kind: ItemKind::Folder { tree: None }, ..folder("n", Some("root"), "n") };
-    let moved = CatalogueItem { parent: Some(ItemId::new("n")), ..file("f", "a", "f", 5) };
-    tx.stage(unit.id, lease, vec![put(new_folder), put(moved)]).await.expect("stages");
-    assert_eq!(
-        tx.staged_folders(unit.id, &drive()).await.expect("finds"),
-        ["a", "n", "root"].map(ItemId::new)
-    );
-    tx.stage(unit.id, lease, vec![StagedChange::Remove { drive: drive(), item: ItemId::new("a") }])
-        .await
-        .expect("stages");
-    assert_eq!(
-        tx.staged_folders(unit.id, &drive()).await.expect("finds"),
-        ["n", "root"].map(ItemId::new)
-    );
-}
-
-pub async fn a_full_enumeration_finds_removals(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lease) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    tx.begin_staging(unit.id, lease).await.expect("begins");
-    tx.stage(
-        unit.id,
-        lease,
-        vec![put(folder("root", None, "root")), put(folder("a", Some("root"), "a"))],
-    )
-    .await
-    .expect("stages");
-    assert_eq!(tx.stage_removal_of_unstaged(unit.id, lease, &drive()).await.expect("stages"), 1);
-    assert_eq!(tx.staged_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"), None);
-    assert_eq!(tx.staged_changes(unit.id).await.expect("counts"), 1);
-}
-
-pub async fn dropped_drives_lose_their_items(store: &dyn Store) {
-    let entropy = SeededEntropy::new(1);
-    let (unit, lease) = published_unit(store, &entropy).await;
-    let mut tx = begin(store).await;
-    tx.begin_staging(unit.id, lease).await.expect("begins");
-    tx.publish(
-        unit.id,
-        lease,
-        Publication { point: Some(point(&unit, 20)), gaps: Vec::new(), drives: Vec::new() },
-    )
-    .await
-    .expect("publishes");
-    assert_eq!(tx.catalogue_drives(unit.id).await.expect("reads"), vec![]);
-    assert_eq!(tx.published_item(unit.id, &drive(), &ItemId::new("f")).await.expect("reads"), None);
-    assert_eq!(tx.staged_totals(unit.id).await.expect("totals"), (0, 0));
-    assert!(tx.renew(lease, at(0).plus(Duration::from_secs(99))).await.is_ok());
 }
