@@ -38,6 +38,8 @@ pub(crate) enum Special {
     Batch(Version),
     /// `/{version}/$metadata`
     Metadata(Version),
+    /// `/{version}`: the service document
+    Service(Version),
     /// `/openapi.json`
     OpenApi,
 }
@@ -48,6 +50,7 @@ impl Special {
         match self {
             Self::Batch(_) => "batch",
             Self::Metadata(_) => "metadata",
+            Self::Service(_) => "service",
             Self::OpenApi => "openapi",
         }
     }
@@ -62,6 +65,7 @@ impl Special {
         };
         match parts[..] {
             ["openapi.json"] => Some(Self::OpenApi),
+            [first] => version(first).map(Self::Service),
             [first, second] if second.eq_ignore_ascii_case("$batch") => {
                 version(first).map(Self::Batch)
             }
@@ -197,20 +201,17 @@ mod tests {
         assert_eq!(Special::of("/v1.0/$batch"), Some(Special::Batch(Version::V1)));
         assert_eq!(Special::of("/beta/%24metadata"), Some(Special::Metadata(Version::Beta)));
         assert_eq!(Special::of("/openapi.json"), Some(Special::OpenApi));
+        assert_eq!(Special::of("/v1.0"), Some(Special::Service(Version::V1)));
+        assert_eq!(Special::of("/Beta/"), Some(Special::Service(Version::Beta)));
         assert_eq!(Special::of("/v3/$batch"), None);
         assert!(serves("/V1.0//$Batch"));
     }
 
     #[test]
     fn other_paths_are_not_ours() {
-        for path in [
-            "/",
-            "/v1.0",
-            "/v1.0/sites",
-            "/v2.0/solutions/backupRestore",
-            "/v1.0/solutions",
-            "/%FF",
-        ] {
+        for path in
+            ["/", "/v1", "/v1.0/sites", "/v2.0/solutions/backupRestore", "/v1.0/solutions", "/%FF"]
+        {
             assert!(!serves(path), "{path}");
         }
     }

@@ -1,19 +1,27 @@
 //! `POST /v1.0/$batch` and `/beta/$batch`: up to 20 requests in one (`spec/api.md` section 4).
 //!
-//! Each part is answered as if it had come alone, by the same dispatcher, with the outer request's token unless it brings its
-//! own. Parts are carried out one after another, in their order unless `dependsOn` asks for another.
+//! Each part is answered as if it had come alone, by the same dispatcher, or by whoever serves the rest of Graph here
+//! (`ApiOptions::elsewhere`), with the outer request's token unless it brings its own. Parts are carried out in their order, unless
+//! `dependsOn` asks for another; reads that follow each other go together. So nothing sees a write that stands after it, whatever a
+//! client left unsaid.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use holdfast_domain::limits::{BATCH_REQUESTS, BODY_BYTES};
+use futures::{StreamExt, stream};
+use holdfast_domain::limits::{BATCH_REQUESTS, BATCH_REQUESTS_AT_ONCE, BODY_BYTES};
 use holdfast_graph_model::{ErrorCode, Version};
 use serde_json::{Map, Value, json};
+use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceExt;
 
 use crate::App;
-use crate::address::{Special, origin};
+use crate::address::{Special, origin, serves};
 use crate::answer::Answer;
 use crate::dispatch;
 use crate::extract;
@@ -52,25 +60,40 @@ pub(crate) async fn answer_batch(
     let base = origin(&outer.uri, &outer.headers);
     let mut statuses: HashMap<String, StatusCode> = HashMap::new();
     let mut responses = Vec::new();
-    for part in ordered(parts)? {
-        let failed = part.depends_on.iter().find(|id| {
-            statuses
-                .get(*id)
-                .is_none_or(|status| status.is_client_error() || status.is_server_error())
-        });
-        let response = match failed {
-            Some(id) => {
-                let message = format!("The request '{id}', on which this one depends, failed.");
-                Problem::new(ErrorCode::FailedDependency, message).response(ids, app.clock.now())
+    for together in grouped(ordered(parts)?) {
+        let answering = together.into_iter().map(|part| {
+            let failed = part.depends_on.iter().find(|id| {
+                statuses
+                    .get(*id)
+                    .is_none_or(|status| status.is_client_error() || status.is_server_error())
+            });
+            let request = match failed {
+                Some(id) => {
+                    let message = format!("The request '{id}', on which this one depends, failed.");
+                    Err(Problem::new(ErrorCode::FailedDependency, message))
+                }
+                None => inner_request(&part, &base, &outer.headers),
+            };
+            let app = Arc::clone(app);
+            async move {
+                let response = match request {
+                    // A task, since statements run inline; it ends with the batch.
+                    Ok(request) => AbortOnDropHandle::new(tokio::spawn(answer_part(app, request)))
+                        .await
+                        .expect("a part ends before its batch, and handlers do not panic"),
+                    Err(problem) => problem.response(ids, app.clock.now()),
+                };
+                (response.status(), shown(part.id.clone(), response).await, part.id)
             }
-            None => match inner_request(&part, &base, &outer.headers) {
-                // Boxed, since the dispatcher answers batches, too; a part is none.
-                Ok(request) => Box::pin(dispatch::answer(app.clone(), request)).await,
-                Err(problem) => problem.response(ids, app.clock.now()),
-            },
-        };
-        statuses.insert(part.id.clone(), response.status());
-        responses.push(shown(part.id, response).await);
+        });
+        let mut answered = stream::iter(answering).buffered(BATCH_REQUESTS_AT_ONCE);
+        let mut of_group = Vec::new();
+        while let Some((status, response, id)) = answered.next().await {
+            of_group.push((id, status));
+            responses.push(response);
+        }
+        drop(answered);
+        statuses.extend(of_group);
     }
     let mut answer = Map::new();
     answer.insert("responses".to_owned(), Value::Array(responses));
@@ -183,6 +206,33 @@ fn ordered(mut waiting: Vec<Part>) -> Result<Vec<Part>, Problem> {
     Ok(ordered)
 }
 
+/// Cut where a write stands, and before what waits for another part of its group.
+fn grouped(parts: Vec<Part>) -> Vec<Vec<Part>> {
+    let mut groups: Vec<Vec<Part>> = Vec::new();
+    for part in parts {
+        let last = groups.last_mut().filter(|group| {
+            let others_read = group.iter().all(|other| other.method == Method::GET);
+            let waits = part.depends_on.iter().any(|id| group.iter().any(|other| other.id == *id));
+            part.method == Method::GET && others_read && !waits
+        });
+        match last {
+            Some(group) => group.push(part),
+            None => groups.push(vec![part]),
+        }
+    }
+    groups
+}
+
+async fn answer_part(app: App, request: Request<Body>) -> Response<Body> {
+    match &app.elsewhere {
+        Some(elsewhere) if !serves(request.uri().path()) => {
+            let answered = elsewhere.clone().oneshot(request).await;
+            answered.unwrap_or_else(|never| match never {})
+        }
+        _ => dispatch::answer_single(app, request).await,
+    }
+}
+
 fn inner_request(part: &Part, base: &str, outer: &HeaderMap) -> Result<Request<Body>, Problem> {
     let path = part.url.split('?').next().unwrap_or_default();
     if Special::of(path).is_some_and(|special| matches!(special, Special::Batch(_))) {
@@ -237,9 +287,10 @@ async fn shown(id: String, response: Response<Body>) -> Value {
         .collect();
     let mut shown = json!({ "id": id, "status": parts.status.as_u16(), "headers": headers });
     if !bytes.is_empty() {
-        // What is no JSON, such as a count, is a text.
-        shown["body"] = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        // What is no JSON, such as a count, is a text, or base64 when it is none either.
+        shown["body"] = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            json!(String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| STANDARD.encode(&bytes)))
+        });
     }
     shown
 }

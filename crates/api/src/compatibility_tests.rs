@@ -41,7 +41,7 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | `$filter` lacks `round`, `floor`, `ceiling`, `divby`, the functions of places, and decimals; a list of properties that cannot be asked for is in `crates/api/src/filter_tests.rs` | the real service says nothing about what it takes; what is refused is named |
 | `any` and `all` find the names of bulk jobs and bulk requests, which are shown empty, as published | to find the request that named something |
 | `$search` finds words in the names of policies, and of units for users | the metadata offers it, no page describes it |
-| `$batch` reaches the backup API only; its parts are carried out one after another | other paths of Microsoft Graph are not ours: their parts are 404 |
+| `$batch` reaches the backup API, and in `dev` the embedded tenant; a read in it sees the writes before it, and none after | elsewhere other paths of Microsoft Graph are not ours: their parts are 404 |
 | `$metadata` of beta is put together from the generated clients | `spec/api.md` says what is assumed in it |
 
 ## Operations

@@ -37,36 +37,70 @@ pub struct OperationId(pub &'static str);
 
 /// Answers one request; every outcome is a response.
 pub(crate) async fn answer(app: App, request: Request<Body>) -> Response<Body> {
-    let ids = request_ids(&app, request.headers());
-    let look = Look::of(request.headers(), request.uri().query().unwrap_or_default());
-    let method = request.method().clone();
+    let special = Special::of(request.uri().path());
+    let Some(Special::Batch(version)) = special else { return answer_single(app, request).await };
+    let asked = Asked::of(&app, &request);
+    let outcome = batch::answer_batch(&app, version, request, &asked.ids).await;
+    asked.respond(&app, outcome, special.map(|special| OperationId(special.name())))
+}
+
+/// The same, of what is no batch.
+pub(crate) async fn answer_single(app: App, request: Request<Body>) -> Response<Body> {
+    let asked = Asked::of(&app, &request);
     let special = Special::of(request.uri().path());
     let mut operation = special.map(|special| OperationId(special.name()));
     let outcome = match special {
-        Some(Special::Batch(version)) => batch::answer_batch(&app, version, request, &ids).await,
         Some(document) => documents::answer_document(document, &request),
-        None => carry_out(&app, request, &look, &ids, &mut operation).await,
+        None => carry_out(&app, request, &asked.look, &asked.ids, &mut operation).await,
     };
-    let mut response = match outcome {
-        Ok(answer) => respond(answer, &look),
-        Err(problem) => {
-            log(&problem, &method, &ids);
-            problem.response(&ids, app.clock.now())
+    asked.respond(&app, outcome, operation)
+}
+
+/// What is kept of a request for its answer.
+struct Asked {
+    method: Method,
+    ids: RequestIds,
+    look: Look,
+}
+
+impl Asked {
+    fn of(app: &App, request: &Request<Body>) -> Self {
+        Self {
+            method: request.method().clone(),
+            ids: request_ids(app, request.headers()),
+            look: Look::of(request.headers(), request.uri().query().unwrap_or_default()),
         }
-    };
-    if let Some(operation) = operation {
-        response.extensions_mut().insert(operation);
     }
-    let headers = response.headers_mut();
-    let id_headers =
-        [("request-id", &ids.request_id), ("client-request-id", &ids.client_request_id)];
-    for (name, id) in id_headers {
-        if let Ok(value) = HeaderValue::from_str(id) {
-            headers.insert(HeaderName::from_static(name), value);
+
+    fn respond(
+        &self,
+        app: &App,
+        outcome: Result<Answer, Problem>,
+        operation: Option<OperationId>,
+    ) -> Response<Body> {
+        let mut response = match outcome {
+            Ok(answer) => respond(answer, &self.look),
+            Err(problem) => {
+                log(&problem, &self.method, &self.ids);
+                problem.response(&self.ids, app.clock.now())
+            }
+        };
+        if let Some(operation) = operation {
+            response.extensions_mut().insert(operation);
         }
+        let headers = response.headers_mut();
+        let id_headers = [
+            ("request-id", &self.ids.request_id),
+            ("client-request-id", &self.ids.client_request_id),
+        ];
+        for (name, id) in id_headers {
+            if let Ok(value) = HeaderValue::from_str(id) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// How the client wants its answer to look.

@@ -1,10 +1,11 @@
-//! Documents that describe the API, for everyone and without a token: `$metadata` and `/openapi.json`.
+//! Documents that describe the API, for everyone and without a token: the service document, `$metadata` and `/openapi.json`.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
 use holdfast_graph_model::metadata_document;
+use serde_json::{Map, json};
 
-use crate::address::Special;
+use crate::address::{Special, origin};
 use crate::answer::Answer;
 use crate::openapi;
 use crate::problem::Problem;
@@ -22,6 +23,16 @@ pub(crate) fn answer_document(
     Ok(match document {
         Special::Metadata(version) => {
             Answer::document("application/xml", metadata_document(version))
+        }
+        Special::Service(version) => {
+            let address =
+                format!("{}/{}", origin(request.uri(), request.headers()), version.name());
+            // The one member of the entity container of `spec/*.csdl`.
+            let solutions = json!({ "name": "solutions", "kind": "Singleton", "url": "solutions" });
+            let mut body = Map::new();
+            body.insert("@odata.context".to_owned(), json!(format!("{address}/$metadata")));
+            body.insert("value".to_owned(), json!([solutions]));
+            Answer::ok(body)
         }
         Special::OpenApi => Answer::document("application/json", openapi::document()),
         Special::Batch(_) => unreachable!("batches are answered elsewhere"),
@@ -62,6 +73,29 @@ mod tests {
         }
         assert_eq!(open, Vec::<&str>::new());
         elements
+    }
+
+    #[tokio::test]
+    async fn the_service_document_names_the_container() {
+        let harness = Harness::new().await;
+        for (path, version) in [("/v1.0", "v1.0"), ("/V1.0/", "v1.0"), ("/beta/", "beta")] {
+            let reply = harness.send(Method::GET, path, &[], Body::empty()).await;
+            assert_eq!(reply.header("content-type"), "application/json;odata.metadata=minimal");
+            let body = reply.ok();
+            assert_eq!(
+                body["@odata.context"],
+                format!("https://localhost:8443/{version}/$metadata")
+            );
+            let [only] = &body["value"].as_array().expect("a list")[..] else { panic!("one") };
+            assert_eq!((&only["name"], &only["kind"]), (&"solutions".into(), &"Singleton".into()));
+            let metadata = format!("/{version}/$metadata");
+            let metadata = harness.send(Method::GET, &metadata, &[], Body::empty()).await;
+            assert!(metadata.text.contains("<Singleton Name=\"solutions\""));
+        }
+        harness
+            .send(Method::DELETE, "/v1.0/", &[], Body::empty())
+            .await
+            .refused(405, "MethodNotAllowed");
     }
 
     #[tokio::test]

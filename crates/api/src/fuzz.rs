@@ -19,6 +19,29 @@ fn query_expression() {
     replay_and_mutate("query_expression", &|text| drop(ArtifactQuery::parse(text)));
 }
 
+/// Filters become SQL: whatever is understood runs, and all else is refused.
+#[test]
+fn filters_over_collections() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let harness = runtime.block_on(async {
+        let harness = Harness::new().await;
+        harness.protected(&[1, 2]).await;
+        harness
+    });
+    let bearer = Token::delegated().bearer(harness.clock.now());
+    let headers = [(header::AUTHORIZATION.as_str(), bearer.as_str())];
+    replay_and_mutate_few("filter", &|text| {
+        let filter =
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
+        for collection in ["protectionPolicies", "protectionUnits", "restorePoints"] {
+            let path = format!("/{collection}?$filter={filter}");
+            let reply = runtime.block_on(harness.send(Method::GET, &path, &headers, ""));
+            assert!(matches!(reply.status.as_u16(), 200 | 400), "{path}: {}", reply.text);
+        }
+    });
+}
+
 /// `@delta` bodies are read by operations: they must refuse what they cannot do, and never fail.
 #[test]
 fn delta() {

@@ -89,6 +89,8 @@ pub struct ApiOptions {
     /// Refuse what Microsoft's service would: dynamic rules for sites, and changes of protection by applications that are not
     /// registered as controllers.
     pub strict: bool,
+    /// What serves the rest of Graph below the same versions, for parts of batches; `None`: nobody, and they are 404.
+    pub elsewhere: Option<Router>,
     /// Called after a commit that enqueued work: wakes the engine. Losing a call must only delay it.
     pub on_enqueue: Arc<dyn Fn() + Send + Sync>,
 }
@@ -100,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) verifier: caller::TokenVerifier,
     pub(crate) strict: bool,
+    pub(crate) elsewhere: Option<Router>,
     pub(crate) on_enqueue: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -110,6 +113,7 @@ pub fn router(options: ApiOptions) -> Router {
     let app: App = Arc::new(Shared {
         verifier: caller::TokenVerifier::new(options.issuers),
         strict: options.strict,
+        elsewhere: options.elsewhere,
         store: options.store,
         clock: options.clock,
         entropy: options.entropy,

@@ -26,6 +26,8 @@ pub const BODY_BYTES: usize = 16 * 1024 * 1024;
 pub const FILTER_TERMS: usize = 100;
 /// Requests in one `$batch`.
 pub const BATCH_REQUESTS: usize = 20;
+/// Reads of one `$batch` that are carried out at the same time.
+pub const BATCH_REQUESTS_AT_ONCE: usize = 4;
 
 /// Time between two backups of a unit, unless configured.
 pub const BACKUP_INTERVAL: Duration = Duration::from_secs(10 * 60);

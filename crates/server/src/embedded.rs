@@ -118,6 +118,7 @@ impl Embedded {
             entropy,
             issuers: vec![issuer],
             strict: false,
+            elsewhere: Some(tenant.router()),
             on_enqueue: Arc::new(move || woken.wake()),
         });
         let running = Running::default();
@@ -182,4 +183,74 @@ fn join(api: Router, tenant: Router) -> Router {
 #[must_use]
 pub(crate) fn default_backup_interval() -> Duration {
     limits::BACKUP_INTERVAL
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use holdfast_engine::NoObserver;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::data_dir::DataDir;
+
+    async fn answered(router: &Router, request: Request) -> Value {
+        let response = router.clone().oneshot(request).await.expect("answers");
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+
+    #[tokio::test]
+    async fn a_batch_reaches_the_tenant_and_the_backup_api() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataDir::make(folder.path()).expect("made").own().expect("ours");
+        let options = EmbeddedOptions {
+            public_url: "https://localhost:8443".to_owned(),
+            backup_interval: default_backup_interval(),
+            observer: Arc::new(NoObserver),
+        };
+        let embedded = Embedded::open(&data, options).await.expect("opens");
+        let facts = embedded.tenant.facts();
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=https://graph.microsoft.com/.default",
+            facts.client_id, facts.client_secret
+        );
+        let request =
+            Request::post(format!("https://localhost:8443/{}/oauth2/v2.0/token", facts.tenant_id))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(form))
+                .expect("a request");
+        let token = answered(&embedded.router, request).await;
+        let token = token["access_token"].as_str().expect("a token");
+        let parts = [
+            "/users?$top=1",
+            "/sites?search=*",
+            "/me/drive/root",
+            "/solutions/backupRestore",
+            "/nothing",
+        ];
+        let parts: Vec<Value> =
+            parts.iter().map(|url| json!({ "id": url, "method": "GET", "url": url })).collect();
+        let request = Request::post("https://localhost:8443/v1.0/$batch")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(json!({ "requests": parts }).to_string()))
+            .expect("a request");
+        let answer = answered(&embedded.router, request).await;
+        let part = |url: &str| {
+            let parts = answer["responses"].as_array().expect("a list").iter();
+            parts.clone().find(|part| part["id"] == url).expect("answered").clone()
+        };
+        assert_eq!(part("/users?$top=1")["status"], 200, "{answer}");
+        assert!(part("/users?$top=1")["body"]["value"][0]["id"].is_string());
+        assert!(part("/sites?search=*")["body"]["value"][0]["id"].is_string());
+        assert_eq!(part("/solutions/backupRestore")["body"]["serviceStatus"]["status"], "disabled");
+        for url in ["/me/drive/root", "/nothing"] {
+            let part = part(url);
+            assert!(
+                part["status"].as_u64() >= Some(400) && part["body"]["error"]["code"].is_string(),
+                "{part}"
+            );
+        }
+    }
 }

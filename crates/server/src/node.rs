@@ -152,6 +152,7 @@ impl Node {
             entropy,
             issuers,
             strict: config.server.strict,
+            elsewhere: None,
             on_enqueue: Arc::new(move || woken.wake()),
         });
         let running = Running::default();

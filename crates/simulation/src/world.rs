@@ -575,6 +575,7 @@ impl Node {
             entropy,
             issuers: vec![issuer],
             strict: false,
+            elsewhere: None,
             on_enqueue: Arc::new(|| {}),
         });
         Ok(Self {

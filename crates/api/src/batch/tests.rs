@@ -1,8 +1,13 @@
 //! Batches as Microsoft's clients send them.
 
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
 use axum::http::{Method, header};
 use holdfast_domain::Clock;
+use holdfast_domain::limits::BATCH_REQUESTS_AT_ONCE;
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
 use crate::harness::{Harness, Token, site};
 
@@ -123,4 +128,79 @@ async fn malformed_batches_are_refused_whole() {
     let json_headers = [(header::CONTENT_TYPE.as_str(), "application/json")];
     let reply = harness.send(Method::POST, "/beta/$batch", &json_headers, body).await;
     reply.refused(401, "InvalidAuthenticationToken");
+}
+
+/// Answers `/v1.0/me` and the like when `together` of them are there.
+fn waiting_for(together: usize) -> Router {
+    let barrier = Arc::new(Barrier::new(together));
+    Router::new().fallback(move |request: axum::http::Request<axum::body::Body>| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            axum::Json(json!({ "path": request.uri().path() }))
+        }
+    })
+}
+
+#[tokio::test]
+async fn reads_go_together_and_reach_the_rest_of_graph() {
+    let together = BATCH_REQUESTS_AT_ONCE;
+    let harness = Harness::with(|options| options.elsewhere = Some(waiting_for(together))).await;
+    let ids = || (0..2 * together).map(|number| number.to_string());
+    let requests: Vec<Value> = ids()
+        .map(|id| json!({ "id": id, "method": "GET", "url": format!("/users/{id}") }))
+        .collect();
+    let answer = harness.post(BATCH, json!({ "requests": requests })).await.ok();
+    let answered: Vec<&Value> =
+        answer["responses"].as_array().expect("a list").iter().map(|part| &part["id"]).collect();
+    assert_eq!(answered, ids().map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    for id in ids() {
+        assert_eq!(part(&answer, &id)["body"]["path"], format!("/v1.0/users/{id}"));
+    }
+}
+
+#[tokio::test]
+async fn no_more_reads_than_allowed_go_together_and_no_writes() {
+    let seen = Arc::new(Mutex::new((0_usize, Vec::new())));
+    let router = {
+        let seen = Arc::clone(&seen);
+        Router::new().fallback(move |request: axum::http::Request<axum::body::Body>| {
+            let seen = Arc::clone(&seen);
+            async move {
+                {
+                    let mut seen = seen.lock().expect("no panic");
+                    seen.0 += 1;
+                    let now = seen.0;
+                    seen.1.push((request.method().clone(), now));
+                }
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                seen.lock().expect("no panic").0 -= 1;
+            }
+        })
+    };
+    let harness = Harness::with(|options| options.elsewhere = Some(router)).await;
+    let methods =
+        ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "POST", "GET", "GET", "DELETE"];
+    let requests: Vec<Value> = (0..).zip(methods)
+        .map(|(id, method): (u32, _)| json!({ "id": id.to_string(), "method": method, "url": "/me" }))
+        .collect();
+    harness.post(BATCH, json!({ "requests": requests })).await.ok();
+    let seen = seen.lock().expect("no panic");
+    assert_eq!((seen.0, seen.1.len()), (0, methods.len()));
+    for (method, together) in &seen.1 {
+        let most = if *method == Method::GET { BATCH_REQUESTS_AT_ONCE } else { 1 };
+        assert!(*together <= most, "{:?}", seen.1);
+    }
+    assert!(seen.1.iter().any(|(_, together)| *together == BATCH_REQUESTS_AT_ONCE));
+}
+
+#[tokio::test]
+async fn what_is_no_text_comes_in_base64() {
+    let router = Router::new().fallback(async || vec![0xff_u8, 0xfe]);
+    let harness = Harness::with(|options| options.elsewhere = Some(router)).await;
+    let requests = json!([{ "id": "1", "method": "GET", "url": "/me/photo/$value" }]);
+    let answer = harness.post(BATCH, json!({ "requests": requests })).await.ok();
+    assert_eq!(part(&answer, "1")["body"], "//4=");
 }

@@ -165,6 +165,7 @@ impl Harness {
             entropy: Arc::clone(&entropy),
             issuers: vec![issuer],
             strict: false,
+            elsewhere: None,
             on_enqueue: Arc::new({
                 let wakes = Arc::clone(&wakes);
                 move || {
