@@ -12,16 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
 import requests
+
+from person import administrators_token
 
 BASE = os.environ["GRAPH_BASE"].rstrip("/")
 AUTHORITY = os.environ.get("AUTHORITY", BASE).rstrip("/")
 CA_FILE = os.environ.get("CA_FILE")
 if CA_FILE:
     os.environ["REQUESTS_CA_BUNDLE"] = CA_FILE
-ADMINISTRATOR = "Hiro Tanaka"
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "500"))
 SEED = os.environ.get("FUZZ_SEED", "1")
 CHECKS = ("not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
@@ -52,23 +52,6 @@ def token():
             "client_secret": os.environ["CLIENT_SECRET"], "scope": "https://graph.microsoft.com/.default"}
     answer = requests.post(f"{AUTHORITY}/{os.environ['TENANT_ID']}/oauth2/v2.0/token", data=form, verify=CA_FILE)
     return answer.json()["access_token"]
-
-
-def persons_token():
-    """Of an administrator of the embedded tenant, by the device code and the page that a browser would show."""
-    oauth = f"{AUTHORITY}/{os.environ['TENANT_ID']}/oauth2/v2.0"
-    names = ["Control.ReadWrite", "Configuration.ReadWrite", "Restore.ReadWrite", "Search.Read", "Monitor.Read"]
-    scope = " ".join(f"https://graph.microsoft.com/BackupRestore-{name}.All" for name in names)
-    flow = requests.post(f"{oauth}/devicecode", data={"client_id": os.environ["CLIENT_ID"], "scope": scope}).json()
-    browser = requests.Session()
-    page = browser.get(f"{flow['verification_uri']}?user_code={flow['user_code']}")
-    action = re.search(r'<form method=post action="([^"]+)"', page.text).group(1)
-    request = re.search(r'name=request value="([^"]+)"', page.text).group(1)
-    person = re.search(r'<button name=person value="([^"]*)">' + ADMINISTRATOR, page.text).group(1)
-    browser.post(urllib.parse.urljoin(page.url, action), data={"request": request, "person": person}).raise_for_status()
-    form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": os.environ["CLIENT_ID"],
-            "device_code": flow["device_code"]}
-    return requests.post(f"{oauth}/token", data=form).json()["access_token"]
 
 
 def prepare(bearer, person):
@@ -128,7 +111,7 @@ def main():
         failed += bool(validated.returncode)
         with open(os.path.join(folder, "hooks.py"), "w", encoding="utf-8") as file:
             file.write(HOOKS)
-        tokens = {"an application": token(), "a person": persons_token()}
+        tokens = {"an application": token(), "a person": administrators_token()}
         environment = dict(os.environ, SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=folder,
                            FUZZ_IDS=json.dumps(prepare(*tokens.values())))
         each = max(1, REQUESTS // (len(tokens) * operations))

@@ -7,37 +7,17 @@ import msal
 import requests
 
 from common import AUTHORITY, CLIENT_ID, CLIENT_SECRET, GRAPH_BASE, TENANT_ID, Steps, main
+from person import ADMINISTRATOR, Browser
 
 SCOPES = ["https://graph.microsoft.com/BackupRestore-Configuration.Read.All",
           "https://graph.microsoft.com/User.Read"]
 STATUS = f"{GRAPH_BASE}/v1.0/solutions/backupRestore"
-ADMINISTRATOR = "Hiro Tanaka"
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 
 
 def public_client(cache=None):
     return msal.PublicClientApplication(CLIENT_ID, authority=f"{AUTHORITY}/{TENANT_ID}",
                                         instance_discovery=False, token_cache=cache)
-
-
-class Browser:
-    """Follows no redirect by itself: the last one goes to the client's own address."""
-
-    def __init__(self):
-        self.session = requests.Session()
-
-    def open(self, url):
-        answer = self.session.get(url, allow_redirects=False, timeout=30)
-        assert answer.status_code == 200, f"{answer.status_code} {answer.text[:200]}"
-        return answer
-
-    def choose(self, page, name):
-        """Presses the button that shows `name`."""
-        action = re.search(r'<form method=post action="([^"]+)"', page.text).group(1)
-        request = re.search(r'name=request value="([^"]+)"', page.text).group(1)
-        person = re.search(r'<button name=person value="([^"]*)">' + re.escape(name), page.text).group(1)
-        return self.session.post(urllib.parse.urljoin(page.url, action), allow_redirects=False,
-                                 data={"request": request, "person": person}, timeout=30)
 
 
 def backup_status(token):
