@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use holdfast_domain::{
-    ActivityOperation, ActivityResult, AuditRecord, JobId, ProtectionPolicy, RestoreSession,
-    Service, ServiceApp, ServiceState, Timestamp, Work, Workload,
+    ActivityOperation, ActivityResult, AuditRecord, JobId, NoticeKind, ProtectionPolicy,
+    RestoreSession, Service, ServiceApp, ServiceState, Timestamp, Work, Workload,
 };
 use holdfast_graph_model::odata::{Expand, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, Viewer};
@@ -197,10 +197,10 @@ impl Writing {
         self.log(operation, session.workload, details).await
     }
 
-    /// Tells by mail what no setting silences but switching notifications off.
+    /// Tells by the next digest what no setting silences but switching notifications off.
     pub(crate) async fn tell_harm(&mut self, what: &str, about: &str) -> Result<(), Problem> {
         let acting = acting(&self.caller, &self.app);
-        Ok(activity::tell(&mut *self.tx, acting, true, what, about).await?)
+        Ok(activity::tell(&mut *self.tx, acting, NoticeKind::Harmful, what, about).await?)
     }
 
     /// Adds to the audit, commits, and wakes the engine if there is work.

@@ -9,9 +9,9 @@ use holdfast_domain::{
     ArtifactState, BulkAdditionJob, BulkPurpose, BulkRestoreRequest, BulkState, DestinationType,
     ExclusionUnit, Identity, JobId, NotificationsSetting, PointPreference, PolicyGoal, PolicyId,
     PolicyState, ProtectionMode, ProtectionPolicy, ProtectionRule, ProtectionSources,
-    ProtectionUnit, PublicError, PublicErrorDetail, RestoreArtifact, RestorePoint, RestorePointId,
-    RestoreSession, RestoreSessionId, RestoreState, RestoredSite, RetentionDays, RuleKind,
-    RuleState, SearchResponseId, Service, ServiceApp, ServiceAppState, Stamps, TenantId,
+    ProtectionUnit, PublicError, PublicErrorDetail, Recipients, RestoreArtifact, RestorePoint,
+    RestorePointId, RestoreSession, RestoreSessionId, RestoreState, RestoredSite, RetentionDays,
+    RuleKind, RuleState, SearchResponseId, Service, ServiceApp, ServiceAppState, Stamps, TenantId,
     TimePeriod, Timestamp, UnitId, UnitState, Work, Workload, limits,
 };
 use holdfast_store::{Publication, SearchResponse, Store, Tx};
@@ -322,7 +322,10 @@ impl Scene {
             tenant,
             is_enabled: true,
             tells_routine: true,
-            custom_recipients: vec!["user1@contoso.com".to_owned(), "user2@contoso.com".to_owned()],
+            recipients: Recipients::custom(vec![
+                "user1@contoso.com".to_owned(),
+                "user2@contoso.com".to_owned(),
+            ]),
             last_modified_by: Actor::default(),
             last_modified_at: now(),
         };

@@ -1,7 +1,7 @@
 //! `emailNotificationsSetting`: who is told about what, by mail.
 
-use holdfast_domain::NotificationsSetting;
 use holdfast_domain::limits::NOTIFICATION_RECIPIENTS;
+use holdfast_domain::{NotificationsSetting, RecipientRoles, Recipients};
 use holdfast_graph_model::ErrorCode;
 use serde_json::Value;
 
@@ -21,7 +21,8 @@ pub(crate) async fn get_setting(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::ok(entity(&call, CONTEXT, body)))
 }
 
-/// What is not sent stays as it is. The recipients are given one by one: their role is read-only for controller applications.
+/// What is not sent stays as it is. In Microsoft's service only its own admin centre sets the recipients' role; here there is
+/// no other client than applications, so that administrators may, unless `strict` is configured.
 pub(crate) async fn update_setting(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let mut body = call.json(ErrorCode::BadRequest)?;
@@ -35,7 +36,9 @@ pub(crate) async fn update_setting(call: Call) -> Result<Answer, Problem> {
             return Err(body.refuse("additionalEvents", "must be none or restoreAndPolicyUpdates"));
         }
     };
-    let recipients = body.take_object("recipients")?.map(read_recipients).transpose()?.flatten();
+    let recipients = body.take_object("recipients")?;
+    let recipients =
+        recipients.map(|object| read_recipients(object, call.app.strict)).transpose()?;
     body.take("id");
     body.finish()?;
 
@@ -45,41 +48,70 @@ pub(crate) async fn update_setting(call: Call) -> Result<Answer, Problem> {
         tenant: call.caller.tenant,
         is_enabled: false,
         tells_routine: false,
-        custom_recipients: Vec::new(),
+        recipients: Recipients::custom(Vec::new()),
         last_modified_by: call.caller.actor.clone(),
         last_modified_at: call.now(),
     });
     setting.is_enabled = is_enabled.unwrap_or(setting.is_enabled);
     setting.tells_routine = tells_routine.unwrap_or(setting.tells_routine);
-    setting.custom_recipients = recipients.unwrap_or(setting.custom_recipients);
+    if let Some(sent) = recipients {
+        setting.recipients.roles = sent.roles.unwrap_or(setting.recipients.roles);
+        if let Some(custom) = sent.custom {
+            if !setting.recipients.roles.custom && !custom.is_empty() {
+                return Err(Problem::at(
+                    ErrorCode::BadRequest,
+                    "recipients/customRecipients",
+                    "'recipients/customRecipients' goes with the role custom only.",
+                ));
+            }
+            setting.recipients.custom = custom;
+        }
+    }
     setting.last_modified_by = call.caller.actor.clone();
     setting.last_modified_at = call.now();
-    // Told by the setting that ends: who switches notifications off cannot do so in silence. Switching them on is told by the new one.
+    // Told to those of the setting that ends: who switches notifications off, or names others, cannot do so in silence. Told to
+    // those of the new one when it is switched on, or its recipients are others.
     let (what, about) = ("The notification setting was changed", "emailNotificationsSetting");
-    let was_enabled = before.is_some_and(|before| before.is_enabled);
-    if was_enabled {
+    let told = before.filter(|before| before.is_enabled).map(|before| before.recipients);
+    if told.is_some() {
         tx.tell_harm(what, about).await?;
     }
     tx.put_notifications_setting(&setting).await?;
-    if !was_enabled {
+    if told.as_ref() != Some(&setting.recipients) {
         tx.tell_harm(what, about).await?;
     }
     tx.commit().await?;
     Ok(Answer::ok(entity(&call, CONTEXT, render::notifications(Some(&setting), call.viewer))))
 }
 
-/// The addresses of `customRecipients`, if they are there.
-fn read_recipients(mut recipients: JsonObject) -> Result<Option<Vec<String>>, Problem> {
+/// What of `recipients` was sent.
+struct SentRecipients {
+    roles: Option<RecipientRoles>,
+    custom: Option<Vec<String>>,
+}
+
+fn read_recipients(mut recipients: JsonObject, is_strict: bool) -> Result<SentRecipients, Problem> {
     recipients.check_type("notificationRecipients")?;
-    if let Some(role) = recipients.take_text("role")?
-        && role != "custom"
-    {
-        return Err(recipients.refuse("role", "can only be custom for controller applications"));
-    }
-    let Some(items) = recipients.take_list("customRecipients")? else {
-        recipients.finish()?;
-        return Ok(None);
+    let roles = match recipients.take_text("role")?.as_deref() {
+        None => None,
+        Some(role) if is_strict && role != "custom" => {
+            let why = "can only be custom for controller applications";
+            return Err(recipients.refuse("role", why));
+        }
+        Some(role) => Some(RecipientRoles::from_name(role).ok_or_else(|| {
+            let why = "must be none, or some of globalAdmins, backupAdmins, custom and allAdmins";
+            recipients.refuse("role", why)
+        })?),
     };
+    let custom = match recipients.take_list("customRecipients")? {
+        Some(items) => Some(read_addresses(items, &recipients)?),
+        None => None,
+    };
+    recipients.finish()?;
+    Ok(SentRecipients { roles, custom })
+}
+
+fn read_addresses(items: Vec<Value>, recipients: &JsonObject) -> Result<Vec<String>, Problem> {
     if items.len() > NOTIFICATION_RECIPIENTS {
         let why = format!("can name at most {NOTIFICATION_RECIPIENTS}");
         return Err(recipients.refuse("customRecipients", &why));
@@ -96,12 +128,11 @@ fn read_recipients(mut recipients: JsonObject) -> Result<Option<Vec<String>>, Pr
             item.take(name);
         }
         item.finish()?;
-        if !emails.contains(&email) {
+        if !emails.iter().any(|known: &String| known.eq_ignore_ascii_case(&email)) {
             emails.push(email);
         }
     }
-    recipients.finish()?;
-    Ok(Some(emails))
+    Ok(emails)
 }
 
 /// Plain addresses only: what a mail header could be broken with is none.

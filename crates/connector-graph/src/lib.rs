@@ -163,6 +163,18 @@ impl Connector for GraphConnector {
             .transpose()
     }
 
+    async fn role_holders(&self, template: &str) -> Result<Vec<User>, ConnectorError> {
+        let url = self.client.url(&format!(
+            "v1.0/directoryRoles(roleTemplateId='{}')/members?$select={USER_SELECT}",
+            utf8_percent_encode(template, NON_ALPHANUMERIC)
+        ));
+        // A role that was never given to anybody is not found. Groups and applications hold roles too; they have no address.
+        let members = found(self.list_from(Call::new(Method::GET, url)).await)?.unwrap_or_default();
+        let users =
+            members.iter().filter(|member| member["@odata.type"] == "#microsoft.graph.user");
+        users.map(parse::user).collect()
+    }
+
     async fn drives(&self, site: &str) -> Result<Vec<Drive>, ConnectorError> {
         let url = self
             .client

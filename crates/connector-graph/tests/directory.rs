@@ -63,6 +63,19 @@ async fn members_of_nested_groups_are_listed_once_over_all_pages() {
 }
 
 #[tokio::test]
+async fn holders_of_a_directory_role_are_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_tenant, connector) = tenant(folder.path());
+    let holders = connector.role_holders("62e90394-69f5-4237-9190-012177145e10").await;
+    let names: Vec<String> =
+        holders.expect("answers").into_iter().map(|user| user.display_name).collect();
+    assert_eq!(names, ["Hiro Tanaka"]);
+    for nobody in ["49eb8f75-97e9-4e37-9b2b-6c3ebfcffa31", "", "x')/../users('"] {
+        assert_eq!(connector.role_holders(nobody).await.expect("answers"), [], "{nobody}");
+    }
+}
+
+#[tokio::test]
 async fn sites_are_listed_over_all_pages_without_personal_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let (tenant, connector) = tenant(folder.path());

@@ -50,6 +50,9 @@ pub trait Connector: Send + Sync {
     /// The people in a group, those of groups in it too, each once. `None` when there is no such group.
     async fn group_members(&self, group: &str) -> Result<Option<Vec<User>>, ConnectorError>;
 
+    /// The people who hold a directory role themselves, by the role's template id.
+    async fn role_holders(&self, template: &str) -> Result<Vec<User>, ConnectorError>;
+
     /// The document libraries of a site, in the service's order.
     async fn drives(&self, site: &str) -> Result<Vec<Drive>, ConnectorError>;
 

@@ -1,7 +1,7 @@
 //! The activity log that administrators read (`spec/api.md` section 16, `spec/behaviour.md` section 12).
 
 use crate::named::named;
-use crate::{ActivityId, PublicError, TenantId, Timestamp, Workload};
+use crate::{ActivityId, NoticeKind, PublicError, TenantId, Timestamp, Workload};
 
 /// `activityLogBase` and what derives from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,24 @@ impl ActivityOperation {
             | Self::BackupPolicyActivated
             | Self::BackupPolicyRenamed
             | Self::DynamicRuleExecution => "low",
+        }
+    }
+
+    /// Whom a digest tells of it (`spec/behaviour.md` section 13); `None`: nobody, it is the service's own routine.
+    #[must_use]
+    pub fn notice(self) -> Option<NoticeKind> {
+        match self {
+            Self::BackupPolicyPaused
+            | Self::ProtectionUnitLevelOffboarding
+            | Self::PolicyLevelOffboarding
+            | Self::DynamicRuleDeletion => Some(NoticeKind::Harmful),
+            Self::BackupPolicyCreated
+            | Self::BackupPolicyActivated
+            | Self::BackupPolicyModified
+            | Self::BackupPolicyRenamed
+            | Self::RestoreTaskCreated
+            | Self::RestoreTaskCompleted => Some(NoticeKind::Routine),
+            Self::DynamicRuleExecution => None,
         }
     }
 

@@ -126,6 +126,10 @@ define_id!(
     ActivityId
 );
 define_id!(
+    /// A mail in the outbox; also the beginning of its `Message-ID`.
+    MailId
+);
+define_id!(
     /// `searchResponseId`
     SearchResponseId
 );

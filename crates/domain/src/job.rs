@@ -1,8 +1,8 @@
 //! Work for the engine: rows that `api` writes and `engine` claims.
 
 use crate::{
-    ArtifactId, BrowseSessionId, BulkJobId, JobId, PolicyId, RestoreSessionId, RuleId, TenantId,
-    Timestamp, UnitId,
+    ArtifactId, BrowseSessionId, BulkJobId, JobId, MailId, PolicyId, RestoreSessionId, RuleId,
+    TenantId, Timestamp, UnitId,
 };
 
 /// What is to be done. Every step of every kind may be done twice.
@@ -35,6 +35,10 @@ pub enum Work {
     /// Writes the rows of a browse session in `creating`. It reads the unit's repository only, so that a backup beside it does
     /// not matter.
     PrepareBrowseSession { session: BrowseSessionId },
+    /// Turns the tenant's notices into mails.
+    WriteDigest,
+    /// Sends one mail.
+    SendMail { mail: MailId },
     /// Restores one artifact. `unit` is that of its restore point.
     RestoreArtifact { artifact: ArtifactId, unit: UnitId },
 }
@@ -57,7 +61,9 @@ impl Work {
             | Self::RunBulkRestore { .. }
             | Self::ProtectWorkload { .. }
             | Self::ApplyRetention { .. }
-            | Self::PrepareBrowseSession { .. } => None,
+            | Self::PrepareBrowseSession { .. }
+            | Self::WriteDigest
+            | Self::SendMail { .. } => None,
         }
     }
 
@@ -79,6 +85,8 @@ impl Work {
             Self::ProtectWorkload { .. } => "protectWorkload",
             Self::ApplyRetention { .. } => "applyRetention",
             Self::PrepareBrowseSession { .. } => "prepareBrowseSession",
+            Self::WriteDigest => "writeDigest",
+            Self::SendMail { .. } => "sendMail",
         }
     }
 }

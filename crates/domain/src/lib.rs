@@ -47,11 +47,14 @@ pub use error::{PublicError, PublicErrorDetail, TransitionError};
 pub use expression::ExpressionError;
 pub use id::{
     ActivityId, AppId, ArtifactId, BrowseSessionId, BulkJobId, DriveId, ExclusionId, ItemId, JobId,
-    MalformedId, PolicyId, RestoreSessionId, RuleId, SearchResponseId, TenantId, UnitId,
+    MailId, MalformedId, PolicyId, RestoreSessionId, RuleId, SearchResponseId, TenantId, UnitId,
 };
 pub use identity::{Actor, Identity, Stamps};
 pub use job::{ClaimedJob, Lease, Work};
-pub use notifications::{AuditRecord, Mail, NotificationsSetting};
+pub use notifications::{
+    AuditRecord, Mail, MailState, Notice, NoticeKind, NotificationsSetting, RecipientRoles,
+    Recipients, next_digest_at,
+};
 pub use policy::{PolicyGoal, PolicyState, ProtectionMode, ProtectionPolicy, UnitTally, Workload};
 pub use quickxor::QuickXorHasher;
 pub use resource_id::{ResourceId, SiteId};

@@ -56,6 +56,16 @@ pub const BULK_RESTORE_NAMES: usize = 10_000;
 pub const GROUPS_PER_RULE: usize = 100;
 /// Recipients of notifications.
 pub const NOTIFICATION_RECIPIENTS: usize = 20;
+/// The hour of the day, in UTC, at which the digests of the day before go out.
+pub const DIGEST_HOUR: u8 = 6;
+/// Notices that one digest counts; those beyond are told by another one right after.
+pub const DIGEST_NOTICES: u32 = 20_000;
+/// Notices that one digest tells of; it says how many more there were.
+pub const DIGEST_LINES: usize = 500;
+/// How long a mail that no server takes is tried.
+pub const MAIL_PATIENCE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// How long mails stay readable.
+pub const MAIL_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a claimed job belongs to its worker without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(60);
 /// A writer stops this long before its lease ends.

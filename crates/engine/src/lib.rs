@@ -6,11 +6,13 @@
 
 mod backup;
 mod browse;
+mod digest;
 mod error;
 mod item_keys;
 mod jobs;
 pub mod keys;
 mod lease;
+mod mailer;
 mod observer;
 mod repositories;
 mod resource;
@@ -35,6 +37,7 @@ use object_store::ObjectStore;
 use repositories::Repositories;
 use tokio::sync::{Notify, watch};
 
+pub use mailer::{MailError, Mailer};
 pub use observer::{JobOutcome, NoObserver, Observer, Progress};
 
 /// Longest wait before the store is looked at again, even when nothing woke the engine: other nodes add jobs too.
@@ -82,6 +85,8 @@ pub struct EngineParts {
     pub objects: Arc<dyn ObjectStore>,
     pub keys: KeyRing,
     pub connectors: Arc<dyn Connectors>,
+    /// `None`: digests stay in the outbox.
+    pub mailer: Option<Arc<dyn Mailer>>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub observer: Arc<dyn Observer>,
@@ -97,6 +102,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) connectors: Arc<dyn Connectors>,
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -139,14 +145,24 @@ fn worker(engine: Engine, mut told: watch::Receiver<()>) -> impl FnOnce() + Send
 impl Engine {
     #[must_use]
     pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { store, objects, keys, connectors, clock, entropy, observer, options } =
-            parts;
+        let EngineParts {
+            store,
+            objects,
+            keys,
+            connectors,
+            mailer,
+            clock,
+            entropy,
+            observer,
+            options,
+        } = parts;
         let repositories =
             Repositories::new(keys, objects, clock.clone(), options.repository.clone());
         Self {
             shared: Arc::new(Shared {
                 store,
                 connectors,
+                mailer,
                 clock,
                 entropy,
                 observer,

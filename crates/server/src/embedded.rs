@@ -97,6 +97,7 @@ impl Embedded {
                 tenant: facts.tenant_id,
                 connector: connector.clone(),
             }),
+            mailer: None,
             clock: clock.clone(),
             entropy: entropy.clone(),
             observer: Arc::new(Counting { metrics: Arc::clone(&metrics), next: options.observer }),

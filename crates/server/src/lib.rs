@@ -16,6 +16,9 @@ mod node;
 mod node_tests;
 mod probes;
 mod repository_key;
+mod smtp;
+#[cfg(test)]
+mod smtp_tests;
 mod stop;
 mod tls;
 mod unread_body;

@@ -14,7 +14,7 @@ use holdfast_connector::Connector;
 use holdfast_connector_graph::{Credentials, GraphConnector, Https};
 use holdfast_domain::{AppId, Clock, Entropy, ServiceApp, SystemClock, SystemEntropy, TenantId};
 use holdfast_engine::keys::{KeyRing, RootKey};
-use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, NoObserver};
+use holdfast_engine::{Connectors, Engine, EngineOptions, EngineParts, Mailer, NoObserver};
 use holdfast_repository::local_store;
 use holdfast_store::query::ListQuery;
 use holdfast_store::{Listed, Store};
@@ -23,11 +23,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, RootKeySource, SecretSource, TenantConfig};
+use crate::config::{Config, RootKeySource, TenantConfig};
 use crate::jwks::{HttpJwks, https_client};
 use crate::listen::{self, Front};
 use crate::metrics::{Counting, Metrics};
 use crate::probes::{self, Probes, Running};
+use crate::smtp::SmtpMailer;
 use crate::stop::Signals;
 use crate::tls;
 
@@ -114,6 +115,10 @@ impl Node {
             tenants.insert(tenant.id, Arc::new(connector));
             make_controller(&*store, tenant.id, tenant.controller, &*clock).await?;
         }
+        let mailer: Option<Arc<dyn Mailer>> = match &config.mail {
+            Some(mail) => Some(Arc::new(SmtpMailer::new(mail, clock.clone())?)),
+            None => None,
+        };
         let metrics = Arc::new(Metrics::default());
         let observer = Counting { metrics: Arc::clone(&metrics), next: Arc::new(NoObserver) };
         let engine = Engine::new(EngineParts {
@@ -121,6 +126,7 @@ impl Node {
             store: store.clone(),
             objects,
             connectors: Arc::new(Tenants(tenants)),
+            mailer,
             clock: clock.clone(),
             entropy: entropy.clone(),
             observer: Arc::new(observer),
@@ -225,17 +231,11 @@ fn connect(
         .read_timeout(READ_TIMEOUT)
         .build()
         .context("no client for HTTPS")?;
-    let secret = match &tenant.secret {
-        SecretSource::File(file) => std::fs::read_to_string(&file.value)
-            .map_err(|error| file.wrong(format!("{}: {error}", file.value.display())))?,
-        SecretSource::Variable(name) => std::env::var(&name.value)
-            .map_err(|_| name.wrong(format!("the variable {} is not set", name.value)))?,
-    };
     let credentials = Credentials {
         authority: tenant.authority.clone(),
         tenant: tenant.id.to_string(),
         client_id: tenant.client_id.clone(),
-        client_secret: secret.trim().to_owned(),
+        client_secret: tenant.secret.secret()?.to_string(),
     };
     let transport = Arc::new(Https(client));
     Ok(GraphConnector::new(transport, clock, entropy, tenant.graph.clone(), credentials))

@@ -27,16 +27,16 @@ use crate::node::{self, Node};
 use crate::repository_key::{Keeping, secret_of};
 use crate::tls;
 
-const ROOT: &str = "/v1.0/solutions/backupRestore";
+pub(crate) const ROOT: &str = "/v1.0/solutions/backupRestore";
 /// Looks at a state that a job changes; each look is a request.
 const LOOKS: u32 = 20_000;
 
 /// Another Holdfast: issuer and tenant.
-struct Outside {
-    folder: tempfile::TempDir,
+pub(crate) struct Outside {
+    pub(crate) folder: tempfile::TempDir,
     address: SocketAddr,
-    facts: Facts,
-    tenant: Tenant,
+    pub(crate) facts: Facts,
+    pub(crate) tenant: Tenant,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -68,12 +68,12 @@ async fn open_outside(folder: tempfile::TempDir, address: SocketAddr) -> Outside
 }
 
 impl Outside {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let here = "127.0.0.1:0".parse().expect("an address");
         open_outside(tempfile::tempdir().expect("a folder"), here).await
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://localhost:{}", self.address.port())
     }
 
@@ -86,7 +86,7 @@ impl Outside {
         open_outside(folder, address).await
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let roles = [
             "BackupRestore-Control.ReadWrite.All",
             "BackupRestore-Configuration.ReadWrite.All",
@@ -96,8 +96,25 @@ impl Outside {
         self.tenant.mint_token(&claims)
     }
 
+    /// Somebody leaves the tenant.
+    pub(crate) async fn delete_user(&self, name: &str) {
+        let claims =
+            TokenClaims::application(self.facts.client_id.to_string(), &["User.ReadWrite.All"]);
+        let request = self.client().delete(format!("{}/v1.0/users/{name}", self.url()));
+        let answer = request.bearer_auth(self.tenant.mint_token(&claims)).send().await;
+        assert_eq!(answer.expect("answers").status(), StatusCode::NO_CONTENT);
+    }
+
+    /// A client that trusts this authority alone.
+    fn client(&self) -> reqwest::Client {
+        let ca = std::fs::read(self.folder.path().join("tls/ca.pem")).expect("is there");
+        let authority = reqwest::Certificate::from_pem(&ca).expect("a certificate");
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]);
+        client.build().expect("a client")
+    }
+
     /// What an operator writes who trusts this issuer and protects this tenant, keeping things in `folder`.
-    fn configuration(&self, folder: &Path, graph: &str) -> String {
+    pub(crate) fn configuration(&self, folder: &Path, graph: &str) -> String {
         let tls = self.folder.path().join("tls");
         std::fs::write(folder.join("root.key"), "42".repeat(32)).expect("written");
         std::fs::write(folder.join("client.secret"), &self.facts.client_secret).expect("written");
@@ -134,16 +151,20 @@ ca_file = "{tls}/ca.pem"
     }
 }
 
-fn parse(folder: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+pub(crate) fn parse(
+    folder: &Path,
+    text: &str,
+    variables: &[(&str, &str)],
+) -> Result<Config, ConfigError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::parse(&folder.join("holdfast.toml"), text, variables)
 }
 
-async fn open_node(config: &Config, clock: &Arc<ManualClock>) -> Node {
+pub(crate) async fn open_node(config: &Config, clock: &Arc<ManualClock>) -> Node {
     Node::open(config, clock.clone(), Arc::new(SystemEntropy)).await.expect("opens")
 }
 
-fn clock() -> Arc<ManualClock> {
+pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(SystemClock.now()))
 }
 
@@ -154,6 +175,22 @@ async fn status(node: &Node, path: &str, token: &str) -> StatusCode {
         .body(Body::empty())
         .expect("a request");
     node.router.clone().oneshot(request).await.expect("answers").status()
+}
+
+/// A call in process that succeeds. A body of `null` is none.
+pub(crate) async fn call(node: &Node, token: &str, method: &str, path: &str, body: Value) -> Value {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("https://backup.example.com{path}"))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
+        .expect("a request");
+    let response = node.router.clone().oneshot(request).await.expect("answers");
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&bytes));
+    serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 /// A client over TLS.
@@ -222,10 +259,7 @@ async fn an_outside_tenant_is_protected_with_outside_tokens() {
             .await;
         }
     });
-    let ca = std::fs::read(outside.folder.path().join("tls/ca.pem")).expect("is there");
-    let authority = reqwest::Certificate::from_pem(&ca).expect("a certificate");
-    let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]);
-    let client = Client { http: http.build().expect("a client"), url, token: outside.token() };
+    let client = Client { http: outside.client(), url, token: outside.token() };
 
     let ready = client.until("/readyz", |ready| ready["ready"] == true).await;
     assert_eq!(ready["issuers"][0]["keys"], "not asked for yet");
@@ -398,18 +432,9 @@ async fn a_job_in_hand_is_put_back_when_the_node_stops() {
     let text = outside.configuration(folder.path(), &graph);
     let config = parse(folder.path(), &text, &[]).expect("right");
     let node = open_node(&config, &clock).await;
+    let token = outside.token();
     let call = async |method: &str, path: &str, body: Value| {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("https://backup.example.com{ROOT}{path}"))
-            .header(header::AUTHORIZATION, format!("Bearer {}", outside.token()))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
-            .expect("a request");
-        let response = node.router.clone().oneshot(request).await.expect("answers");
-        assert!(response.status().is_success(), "{path}: {}", response.status());
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
-        serde_json::from_slice::<Value>(&bytes).unwrap_or_default()
+        call(&node, &token, method, &format!("{ROOT}{path}"), body).await
     };
     call("POST", "/enable", json!({"appOwnerTenantId": outside.facts.tenant_id})).await;
     let policy = json!({

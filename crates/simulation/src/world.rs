@@ -557,6 +557,7 @@ impl Node {
             store: store.clone(),
             objects,
             connectors: Arc::new(OneTenant(facts.tenant_id, Arc::new(connector))),
+            mailer: None,
             clock: clock.clone(),
             entropy: entropy.clone(),
             observer: Arc::new(NoObserver),

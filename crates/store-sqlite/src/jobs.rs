@@ -30,6 +30,9 @@ impl Jobs for SqliteTx {
                 Some(policy.to_string())
             }
             Work::PrepareBrowseSession { session } => Some(session.to_string()),
+            Work::SendMail { mail } => Some(mail.to_string()),
+            // One for each tenant.
+            Work::WriteDigest => Some(tenant.to_string()),
             _ => None,
         };
         self.sql()
@@ -201,6 +204,8 @@ fn claimed_of(row: &Columns<'_>, lease_until: Timestamp) -> Result<ClaimedJob, S
         "protectWorkload" => Work::ProtectWorkload { policy: row.id("subject")? },
         "applyRetention" => Work::ApplyRetention { policy: row.id("subject")? },
         "prepareBrowseSession" => Work::PrepareBrowseSession { session: row.id("subject")? },
+        "writeDigest" => Work::WriteDigest,
+        "sendMail" => Work::SendMail { mail: row.id("subject")? },
         "restoreArtifact" => Work::RestoreArtifact { artifact: row.id("artifact")?, unit: unit()? },
         other => return Err(nonsense("jobs.work", other)),
     };

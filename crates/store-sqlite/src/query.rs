@@ -5,7 +5,7 @@ use holdfast_store::StoreError;
 use holdfast_store::query::{
     ActivityColumn, Arithmetic, ArtifactColumn, BrowseSessionColumn, BulkJobColumn,
     BulkRestoreColumn, Column, Comparison, Cursor, Direction, ElementColumn, ExclusionColumn,
-    Filter, Function, ListQuery, Page, Part, PolicyColumn, RestorePointColumn,
+    Filter, Function, ListQuery, MailColumn, Page, Part, PolicyColumn, RestorePointColumn,
     RestoreSessionColumn, RuleColumn, ServiceAppColumn, Term, TextMatch, UnitColumn, Value,
 };
 use rusqlite::types::Value as SqlValue;
@@ -150,6 +150,9 @@ sql_columns! {
         Id = "t.id", Operation = "t.operation", Result = "t.result", Workload = "t.workload",
         ServiceType = "iif(t.workload = 'oneDrive', 'oneDriveForBusiness', t.workload)",
         PerformedBy = "t.performed_by", Details = "t.details", Error = "t.error", EventDateTime = (time) "t.at",
+    }
+    MailColumn from "mails t" by WrittenDateTime Descending {
+        Id = "t.id", Status = "t.state", Recipient = "t.recipient", WrittenDateTime = (time) "t.written_at",
     }
 }
 

@@ -1,9 +1,9 @@
-//! Entries of the activity log and the mails that go with them: written by `api` and engine alike, each in the transaction of what
-//! it tells about.
+//! Entries of the activity log and the notices that go with them: written by `api` and engine alike, each in the transaction of
+//! what it tells about.
 
 use holdfast_domain::{
-    Activity, ActivityId, ActivityOperation, ActivityResult, Actor, Entropy, Mail,
-    ProtectionPolicy, PublicError, TenantId, Timestamp, Workload,
+    Activity, ActivityId, ActivityOperation, ActivityResult, Actor, Entropy, JobId, Notice,
+    NoticeKind, ProtectionPolicy, PublicError, TenantId, Timestamp, Work, Workload, next_digest_at,
 };
 use serde_json::{Value, json};
 
@@ -49,8 +49,22 @@ pub async fn log_activity(
         details: details.to_string(),
     };
     Collection::<Activity>::insert(tx, &activity).await?;
-    let is_harmful = operation.severity() == "high";
-    tell(tx, acting, is_harmful, operation.name(), &details.to_string()).await
+    let Some(kind) = operation.notice() else { return Ok(()) };
+    let what = match activity.result {
+        ActivityResult::Succeeded => operation.name().to_owned(),
+        result => format!("{} ({})", operation.name(), result.name()),
+    };
+    tell(tx, acting, kind, &what, &in_words(details)).await
+}
+
+/// The properties as text, one after the other.
+fn in_words(details: &Value) -> String {
+    let Value::Object(details) = details else { return String::new() };
+    let words = details.iter().map(|(name, value)| match value {
+        Value::String(text) => format!("{name}: {text}"),
+        value => format!("{name}: {value}"),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// The properties of an entry about a policy.
@@ -64,33 +78,35 @@ pub fn policy_details(policy: &ProtectionPolicy) -> Value {
     })
 }
 
-/// Puts a mail into the outbox, if the tenant's setting wants one.
+/// Notes it for the tenant's next digest, if its setting wants that.
 ///
 /// # Errors
 /// When the store cannot be written.
 pub async fn tell(
     tx: &mut dyn Tx,
     acting: Acting<'_>,
-    is_harmful: bool,
+    kind: NoticeKind,
     what: &str,
     about: &str,
 ) -> Result<(), StoreError> {
     let Some(setting) = tx.notifications_setting(acting.tenant).await? else { return Ok(()) };
-    let is_wanted = setting.is_enabled && (is_harmful || setting.tells_routine);
-    if !is_wanted || setting.custom_recipients.is_empty() {
+    let is_wanted = match kind {
+        NoticeKind::Harmful => setting.is_enabled,
+        NoticeKind::Routine => setting.is_enabled && setting.tells_routine,
+    };
+    if !is_wanted || setting.recipients.is_nobody() {
         return Ok(());
     }
-    let body = format!(
-        "{what}\n\nWhen: {}\nBy: {}\nAbout: {about}\n",
-        acting.now,
-        performer(acting.actor)
-    );
-    tx.post_mail(&Mail {
+    tx.add_notice(&Notice {
         tenant: acting.tenant,
-        written_at: acting.now,
-        recipients: setting.custom_recipients,
-        subject: format!("Microsoft 365 backup: {what}"),
-        body,
+        at: acting.now,
+        kind,
+        recipients: setting.recipients,
+        what: what.to_owned(),
+        about: about.to_owned(),
+        by: performer(acting.actor),
     })
-    .await
+    .await?;
+    let id = JobId::random(acting.entropy);
+    tx.enqueue(acting.tenant, id, Work::WriteDigest, next_digest_at(acting.now)).await
 }

@@ -14,7 +14,7 @@ pub mod testsuite;
 
 use async_trait::async_trait;
 use holdfast_domain::{
-    Activity, BrowseSession, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, ServiceApp,
+    Activity, BrowseSession, BulkAdditionJob, BulkRestoreRequest, ExclusionUnit, Mail, ServiceApp,
 };
 
 pub use browse::{
@@ -56,6 +56,7 @@ pub trait Tx:
     + Collection<ExclusionUnit>
     + Collection<ServiceApp>
     + Collection<Activity>
+    + Collection<Mail>
     + Collection<BrowseSession>
     + BrowseItems
     + Notifications

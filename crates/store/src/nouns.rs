@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use holdfast_domain::{
     Activity, ActivityId, AppId, ArtifactId, ArtifactTally, AuditRecord, BrowseSession,
     BrowseSessionId, BulkAdditionJob, BulkJobId, BulkRestoreRequest, ClaimedJob, ExclusionId,
-    ExclusionUnit, Gap, JobId, Lease, Mail, NotificationsSetting, PolicyId, ProtectionPolicy,
-    ProtectionRule, ProtectionUnit, ResourceId, RestoreArtifact, RestorePoint, RestorePointId,
-    RestoreSession, RestoreSessionId, Retention, RuleId, SearchResponseId, Service, ServiceApp,
-    TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
+    ExclusionUnit, Gap, JobId, Lease, Mail, MailId, Notice, NotificationsSetting, PolicyId,
+    ProtectionPolicy, ProtectionRule, ProtectionUnit, ResourceId, RestoreArtifact, RestorePoint,
+    RestorePointId, RestoreSession, RestoreSessionId, Retention, RuleId, SearchResponseId, Service,
+    ServiceApp, TenantId, Timestamp, UnitId, UnitTally, Work, Workload,
 };
 
 use crate::query::{
     ActivityColumn, ArtifactColumn, BrowseSessionColumn, BulkJobColumn, BulkRestoreColumn,
-    ExclusionColumn, PolicyColumn, RestorePointColumn, RestoreSessionColumn, RuleColumn,
-    ServiceAppColumn, UnitColumn,
+    ExclusionColumn, MailColumn, PolicyColumn, RestorePointColumn, RestoreSessionColumn,
+    RuleColumn, ServiceAppColumn, UnitColumn,
 };
 use crate::{Collection, Listed, Noun, StoreError, Version, Versioned};
 
@@ -28,6 +28,7 @@ macro_rules! nouns {
 
 nouns! {
     Activity: ActivityId, ActivityColumn;
+    Mail: MailId, MailColumn;
     BrowseSession: BrowseSessionId, BrowseSessionColumn;
     BulkAdditionJob: BulkJobId, BulkJobColumn;
     BulkRestoreRequest: BulkJobId, BulkRestoreColumn;
@@ -280,12 +281,19 @@ pub trait Notifications {
         &mut self,
         setting: &NotificationsSetting,
     ) -> Result<(), StoreError>;
-    /// Puts a mail into the outbox.
-    async fn post_mail(&mut self, mail: &Mail) -> Result<(), StoreError>;
-    /// The oldest mails of any tenant, with their places in the outbox.
-    async fn outbox(&mut self, limit: u32) -> Result<Vec<(i64, Mail)>, StoreError>;
-    /// The mail at that place was sent.
-    async fn remove_mail(&mut self, place: i64) -> Result<(), StoreError>;
+    /// Adds it to the tenant's next digest.
+    async fn add_notice(&mut self, notice: &Notice) -> Result<(), StoreError>;
+    /// The tenant's first notices that no digest told yet, oldest first, each with its place.
+    async fn notices(
+        &mut self,
+        tenant: TenantId,
+        limit: u32,
+    ) -> Result<Vec<(i64, Notice)>, StoreError>;
+    /// A digest tells of them: forgets the tenant's notices up to and at `place`.
+    async fn remove_notices(&mut self, tenant: TenantId, place: i64) -> Result<(), StoreError>;
+    /// Forgets the tenant's mails that were written before `before`.
+    async fn remove_mails(&mut self, tenant: TenantId, before: Timestamp)
+    -> Result<(), StoreError>;
     /// Adds a record for good.
     async fn add_audit_record(&mut self, record: &AuditRecord) -> Result<(), StoreError>;
     /// A tenant's records after `place`, oldest first, each with its place.

@@ -266,3 +266,7 @@ columns!(
     /// Of the activity log. `Details` is JSON with the properties of derived types.
     ActivityColumn { Operation, Result, Workload, ServiceType, PerformedBy, Details, Error, EventDateTime }
 );
+columns!(
+    /// Of mails.
+    MailColumn { Status, Recipient, WrittenDateTime }
+);

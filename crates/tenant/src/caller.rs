@@ -33,6 +33,7 @@ const READ_GROUPS: &[&str] =
     &["Group.Read.All", "Group.ReadWrite.All", "GroupMember.Read.All", "Directory.Read.All"];
 const WRITE_GROUPS: &[&str] = &["Group.ReadWrite.All", "Directory.ReadWrite.All"];
 const READ_ORGANIZATION: &[&str] = &["Organization.Read.All", "Directory.Read.All", "User.Read"];
+const READ_ROLES: &[&str] = &["RoleManagement.Read.Directory", "Directory.Read.All"];
 
 /// What a request does, as far as permissions are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub(crate) enum Right {
     ReadGroups,
     WriteGroups,
     ReadOrganization,
+    ReadRoles,
 }
 
 /// The holder of a valid token.
@@ -104,6 +106,7 @@ impl Caller {
             Right::ReadGroups => READ_GROUPS,
             Right::WriteGroups => WRITE_GROUPS,
             Right::ReadOrganization => READ_ORGANIZATION,
+            Right::ReadRoles => READ_ROLES,
         };
         if sufficient.iter().any(|name| self.granted.contains(*name)) {
             return Ok(());
@@ -114,7 +117,8 @@ impl Caller {
             | Right::WriteUsers
             | Right::ReadGroups
             | Right::WriteGroups
-            | Right::ReadOrganization => Err(Problem::new(
+            | Right::ReadOrganization
+            | Right::ReadRoles => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "Authorization_RequestDenied",
                 "Insufficient privileges to complete the operation.",

@@ -143,6 +143,7 @@ fn delete_user(call: &Call, user: &str) -> Answer<Reply> {
     call.tenant.database.write(|tx| {
         let id = user_id(tx, user)?.ok_or_else(|| Problem::directory_not_found(user))?;
         tx.execute("DELETE FROM group_members WHERE user_id = ?1", [&id])?;
+        tx.execute("DELETE FROM directory_roles WHERE user_id = ?1", [&id])?;
         tx.execute("DELETE FROM users WHERE id = ?1", [&id])?;
         Ok::<_, Problem>(())
     })?;

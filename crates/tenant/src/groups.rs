@@ -16,7 +16,7 @@ use crate::select::{self, Selection};
 
 const GROUPS: Shape =
     Shape { context: "groups", default_top: 100, top_limit: 999, known: select::GROUP };
-const MEMBERS: Shape =
+pub(crate) const MEMBERS: Shape =
     Shape { context: "directoryObjects", default_top: 100, top_limit: 999, known: select::MEMBER };
 const MEMBER_OF: Shape =
     Shape { context: "directoryObjects", default_top: 100, top_limit: 999, known: select::GROUP };

@@ -1,8 +1,14 @@
 //! Directory roles by their template ids, which are the same in every tenant (`spec/behaviour.md` 11).
 
 use rusqlite::Connection;
+use serde_json::json;
 
-use crate::problem::Answer;
+use crate::call::{Call, Reply};
+use crate::caller::Right;
+use crate::collection::collection;
+use crate::directory::{self, read_only};
+use crate::groups::MEMBERS;
+use crate::problem::{Answer, Problem};
 
 pub(crate) const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 pub(crate) const SHAREPOINT_ADMINISTRATOR: &str = "f28a1f50-f6e7-4571-818b-6a12f2af6b6c";
@@ -29,4 +35,24 @@ pub(crate) fn of_user(connection: &Connection, user_id: &str) -> Answer<Vec<Stri
     )?;
     let roles = statement.query_map([user_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(roles)
+}
+
+/// The template id in `directoryRoles(roleTemplateId='…')`.
+pub(crate) fn template_of(segment: &str) -> Option<&str> {
+    segment.strip_prefix("directoryRoles(roleTemplateId='")?.strip_suffix("')")
+}
+
+/// `GET /directoryRoles(roleTemplateId='…')/members`. A role that nobody holds was never activated: it is not found.
+pub(crate) fn list_members(call: &Call, template_id: &str) -> Answer<Reply> {
+    read_only(call, Right::ReadRoles)?;
+    let mut users = call.tenant.database.read(|connection| {
+        let condition = "WHERE id IN (SELECT user_id FROM directory_roles WHERE template_id = lower(?1)) ORDER BY display_name";
+        directory::users(connection, condition, [template_id])
+    })?;
+    if users.is_empty() {
+        return Err(Problem::directory_not_found(template_id));
+    }
+    directory::trim_users(call, &mut users);
+    users.iter_mut().for_each(|user| user["@odata.type"] = json!("#microsoft.graph.user"));
+    collection(call, MEMBERS, users)
 }

@@ -10,8 +10,8 @@ use crate::path::Segment;
 use crate::places::{Drive, Site};
 use crate::problem::{Answer, Problem};
 use crate::{
-    children, copy, delta, directory, groups, item_actions, lists, permissions, sessions, sites,
-    versions,
+    children, copy, delta, directory, groups, item_actions, lists, permissions, roles, sessions,
+    sites, versions,
 };
 
 /// A segment, borrowed so that routes read as patterns.
@@ -80,6 +80,9 @@ pub(crate) fn dispatch(call: &Call, segments: &[Segment]) -> Answer<Reply> {
             groups::list_users(call, id, Depth::Transitive)
         }
         [T("groups"), T(id), T("sites"), T("root")] => sites::get_group_site(call, id),
+        [T(role), T("members")] if roles::template_of(role).is_some() => {
+            roles::list_members(call, roles::template_of(role).unwrap_or_default())
+        }
         [T("sites")] => match call.method {
             Method::POST => sites::create_site(call),
             _ => sites::list_sites(call),

@@ -64,7 +64,9 @@ impl Harness {
             | Work::RunBulkJob { .. }
             | Work::RunBulkRestore { .. }
             | Work::ProtectWorkload { .. }
-            | Work::ApplyRetention { .. } => {}
+            | Work::ApplyRetention { .. }
+            | Work::WriteDigest
+            | Work::SendMail { .. } => {}
             Work::ActivateRestoreSession { session } => {
                 let rows = tx.artifacts_of_session(job.tenant, session).await.expect("works");
                 for row in rows {

@@ -1,7 +1,9 @@
-//! What is ours and not Graph's, below `/holdfast/v1`: the whole lists behind counts and first items.
+//! What is ours and not Graph's, below `/holdfast/v1`: the whole lists behind counts and first items, and the
+//! outbox.
 
 pub(crate) mod failures;
 pub(crate) mod gaps;
+pub(crate) mod outbox;
 
 use serde_json::{Map, Value, json};
 

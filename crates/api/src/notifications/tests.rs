@@ -1,14 +1,14 @@
-//! The setting, and which mails come of what is done.
+//! The setting, and which notices come of what is done.
 
 use std::time::Duration;
 
 use axum::http::Method;
-use holdfast_domain::Mail;
+use holdfast_domain::Notice;
 use holdfast_store::Store;
 use serde_json::{Value, json};
 
 use super::is_address;
-use crate::harness::{Harness, Reply, Token};
+use crate::harness::{Harness, Reply, TENANT, Token};
 
 const PATH: &str = "/emailNotificationsSetting";
 
@@ -31,22 +31,24 @@ fn to(emails: &[&str]) -> Value {
     json!({ "role": "custom", "customRecipients": emails })
 }
 
-/// What was posted since the last time: recipients and the subject's end.
-async fn posted(harness: &Harness) -> Vec<(String, String)> {
+/// What was noted for the next digest since the last time: for whom, and what happened.
+async fn noted(harness: &Harness) -> Vec<(String, String)> {
     let mut tx = harness.store.begin().await.expect("works");
-    let mut found = Vec::new();
-    for (place, mail) in tx.outbox(100).await.expect("works") {
-        tx.remove_mail(place).await.expect("works");
-        let Mail { recipients, subject, .. } = mail;
-        let what = subject.strip_prefix("Microsoft 365 backup: ").expect("ours").to_owned();
-        found.push((recipients.join(" "), what));
+    let tenant = TENANT.parse().expect("a GUID");
+    let notices = tx.notices(tenant, 1000).await.expect("works");
+    if let Some((last, _)) = notices.last() {
+        tx.remove_notices(tenant, *last).await.expect("works");
     }
     tx.commit().await.expect("works");
-    found
+    let whom = |notice: &Notice| match notice.recipients.roles.name().as_str() {
+        "custom" => notice.recipients.custom.join(" "),
+        roles => [&[roles.to_owned()], notice.recipients.named()].concat().join(" "),
+    };
+    notices.into_iter().map(|(_, notice)| (whom(&notice), notice.what)).collect()
 }
 
-async fn subjects(harness: &Harness) -> Vec<String> {
-    posted(harness).await.into_iter().map(|(_, subject)| subject).collect()
+async fn told(harness: &Harness) -> Vec<String> {
+    noted(harness).await.into_iter().map(|(_, what)| what).collect()
 }
 
 #[tokio::test]
@@ -85,7 +87,13 @@ async fn what_makes_no_setting_is_refused() {
         (json!({ "colour": 1 }), "colour"),
         (json!({ "@odata.type": "#microsoft.graph.site" }), "@odata.type"),
         (recipients(json!(5)), "recipients"),
-        (recipients(json!({ "role": "globalAdmins" })), "recipients/role"),
+        (recipients(json!({ "role": "everybody" })), "recipients/role"),
+        (
+            recipients(
+                json!({ "role": "globalAdmins", "customRecipients": [{ "email": "a@contoso.com" }] }),
+            ),
+            "recipients/customRecipients",
+        ),
         (recipients(json!({ "customRecipients": ["a@contoso.com"] })), "customRecipients/0"),
         (recipients(to(&["a@contoso.com", "x"])), "customRecipients/1/email"),
         (recipients(to(&many)), "20"),
@@ -103,16 +111,17 @@ async fn who_is_told_of_the_settings_change() {
     let harness = Harness::new().await;
     let changed = |to: &str| (to.to_owned(), "The notification setting was changed".to_owned());
     set(&harness, json!({ "recipients": to(&["a@contoso.com"]) })).await.ok();
-    assert_eq!(posted(&harness).await, [], "it is off");
+    assert_eq!(noted(&harness).await, [], "it is off");
     set(&harness, json!({ "isEnabled": true })).await.ok();
-    assert_eq!(posted(&harness).await, [changed("a@contoso.com")], "switched on");
+    assert_eq!(noted(&harness).await, [changed("a@contoso.com")], "switched on");
     set(&harness, json!({ "recipients": to(&["b@contoso.com", "c@contoso.com"]) })).await.ok();
-    assert_eq!(posted(&harness).await, [changed("a@contoso.com")], "the old recipients");
+    let both = [changed("a@contoso.com"), changed("b@contoso.com c@contoso.com")];
+    assert_eq!(noted(&harness).await, both, "the old recipients, and the new ones");
     set(&harness, json!({ "isEnabled": false })).await.ok();
-    assert_eq!(posted(&harness).await, [changed("b@contoso.com c@contoso.com")], "switched off");
+    assert_eq!(noted(&harness).await, [changed("b@contoso.com c@contoso.com")], "switched off");
     // A request that fails tells nobody.
     set(&harness, json!({ "isEnabled": true, "colour": 1 })).await.refused(400, "BadRequest");
-    assert_eq!(posted(&harness).await, []);
+    assert_eq!(noted(&harness).await, []);
 }
 
 #[tokio::test]
@@ -122,9 +131,9 @@ async fn harm_is_told_always_and_routine_when_wished() {
         let events = if routine { "restoreAndPolicyUpdates" } else { "none" };
         let setting = json!({ "isEnabled": true, "additionalEvents": events, "recipients": to(&["a@contoso.com"]) });
         set(&harness, setting).await.ok();
-        posted(&harness).await;
+        noted(&harness).await;
         let expect = async |harmful: &[&str], more: &[&str], what: &str| {
-            let told = subjects(&harness).await;
+            let told = told(&harness).await;
             let expected: Vec<&str> =
                 more.iter().filter(|_| routine).chain(harmful).copied().collect();
             let (mut told, mut expected) =
@@ -168,4 +177,23 @@ async fn harm_is_told_always_and_routine_when_wished() {
         harness.delete(&format!("/serviceApps/{}", crate::harness::APP)).await.ok();
         expect(&["A controller application was deleted"], &[], "delete the controller").await;
     }
+}
+
+#[tokio::test]
+async fn roles_are_set_by_administrators_unless_strict() {
+    let harness = Harness::new().await;
+    set(&harness, json!({ "isEnabled": true, "recipients": to(&["a@contoso.com"]) })).await.ok();
+    let both = json!({ "recipients": { "role": "custom, backupAdmins" } });
+    assert_eq!(set(&harness, both).await.ok()["recipients"]["role"], "backupAdmins,custom");
+    let roles = json!({ "recipients": { "role": "allAdmins" } });
+    let answer = set(&harness, roles.clone()).await.ok();
+    assert_eq!(answer["recipients"], json!({ "role": "allAdmins", "customRecipients": [] }));
+    set(&harness, json!({ "recipients": { "role": "none" } })).await.ok();
+    let whom: Vec<String> = noted(&harness).await.into_iter().map(|(whom, _)| whom).collect();
+    let (a, both) = ("a@contoso.com", "backupAdmins,custom a@contoso.com");
+    assert_eq!(whom, [a, a, both, both, "allAdmins", "allAdmins"], "those before, those after");
+
+    let strict = Harness::with(|options| options.strict = true).await;
+    let message = set(&strict, roles).await.refused(400, "BadRequest");
+    assert!(message.contains("recipients/role"), "{message}");
 }

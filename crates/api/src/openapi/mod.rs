@@ -49,6 +49,8 @@ fn build() -> Value {
             .path
             .split('/')
             .filter(|part| !part.is_empty() && !part.starts_with('{'))
+            // One of a list.
+            .chain(route.path.ends_with('}').then_some("get"))
             .collect();
         let described = json!({
             "operationId": format!("holdfast.{}", name.join(".")),

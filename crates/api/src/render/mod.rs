@@ -233,13 +233,15 @@ pub(crate) fn notifications(
     setting: Option<&NotificationsSetting>,
     viewer: Viewer,
 ) -> Map<String, Value> {
-    let recipients = setting.map_or(&[][..], |setting| &setting.custom_recipients);
-    let emails: Vec<Value> = recipients.iter().map(|email| json!({ "email": email })).collect();
+    let recipients = setting.map(|setting| &setting.recipients);
+    let role = recipients.map_or_else(|| "custom".to_owned(), |recipients| recipients.roles.name());
+    let emails = recipients.into_iter().flat_map(|recipients| recipients.named());
+    let emails: Vec<Value> = emails.map(|email| json!({ "email": email })).collect();
     let routine = setting.is_some_and(|setting| setting.tells_routine);
     Shape::of("emailNotificationsSetting", viewer)
         .set("isEnabled", setting.is_some_and(|setting| setting.is_enabled))
         .set("additionalEvents", if routine { "restoreAndPolicyUpdates" } else { "none" })
-        .set("recipients", json!({ "role": "custom", "customRecipients": emails }))
+        .set("recipients", json!({ "role": role, "customRecipients": emails }))
         .done()
 }
 

@@ -12,7 +12,7 @@ use holdfast_store::activity::{Acting, log_activity, policy_details};
 use holdfast_store::{Versioned, find};
 use serde_json::json;
 
-use super::membership::{Admission, BATCH, admit, enqueue, release, units_changed};
+use super::membership::{Admission, BATCH, admit, enqueue, release, tell_removal, units_changed};
 use crate::Shared;
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
@@ -170,20 +170,23 @@ async fn release_members(
     keeper: &LeaseKeeper,
     units: &[UnitId],
 ) -> Result<u64, JobError> {
-    let mut removed = 0;
+    let mut all = 0;
     for batch in units.chunks(BATCH) {
         let mut tx = shared.store.begin().await?;
         tx.guard(keeper.lease()?).await?;
+        let mut removed = 0;
         for unit in batch {
             let is_held = tx.remove_rule_member(rule.tenant, rule.id, *unit).await?;
             if !is_held && release(&mut *tx, shared, rule.tenant, *unit).await? {
                 removed += 1;
             }
         }
+        tell_removal(&mut *tx, shared, rule.tenant, rule.policy, removed).await?;
         units_changed(&mut *tx, rule.tenant, rule.policy, shared.clock.now()).await?;
         tx.commit().await?;
+        all += removed;
     }
-    Ok(removed)
+    Ok(all)
 }
 
 async fn delete(

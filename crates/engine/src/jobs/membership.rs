@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use futures::{StreamExt, stream};
 use holdfast_connector::Connector;
 use holdfast_domain::{
-    Actor, JobId, PolicyId, ProtectionPolicy, ProtectionSources, ProtectionUnit, PublicErrorDetail,
-    ResourceId, Stamps, TenantId, Timestamp, UnitId, UnitState, Work, Workload,
+    Actor, JobId, NoticeKind, PolicyId, ProtectionPolicy, ProtectionSources, ProtectionUnit,
+    PublicErrorDetail, ResourceId, Stamps, TenantId, Timestamp, UnitId, UnitState, Work, Workload,
 };
+use holdfast_store::activity::{self, Acting};
 use holdfast_store::{StoreError, Tx, find_unit};
 
 use super::policies;
@@ -91,6 +92,27 @@ pub(super) async fn release(
     }
     tx.put(&unit, row.version).await?;
     Ok(leaves)
+}
+
+/// Units left a policy because of what its rules say: that is told as harm, as a removal by hand is.
+pub(super) async fn tell_removal(
+    tx: &mut dyn Tx,
+    shared: &Shared,
+    tenant: TenantId,
+    policy: PolicyId,
+    removed: u64,
+) -> Result<(), StoreError> {
+    if removed == 0 {
+        return Ok(());
+    }
+    let name = tx.policy(tenant, policy).await?.map(|row| row.value.display_name);
+    let actor = Actor::default();
+    let acting =
+        Acting { tenant, actor: &actor, now: shared.clock.now(), entropy: &*shared.entropy };
+    let about =
+        format!("units: {removed}; policyId: {policy}; policyName: {}", name.unwrap_or_default());
+    let what = "Units were removed from their policy";
+    activity::tell(tx, acting, NoticeKind::Harmful, what, &about).await
 }
 
 /// The policy's units have changed: it is on its way to where they settle.

@@ -13,6 +13,8 @@ mod release_unit;
 mod restore_artifact;
 mod run_bulk_job;
 mod run_bulk_restore;
+mod send_mail;
+mod write_digest;
 
 use holdfast_domain::{ClaimedJob, Work};
 
@@ -49,6 +51,8 @@ pub(crate) async fn run(
         Work::PrepareBrowseSession { session } => {
             prepare_browse_session::run(shared, job, keeper, session).await
         }
+        Work::WriteDigest => write_digest::run(shared, job, keeper).await,
+        Work::SendMail { mail } => send_mail::run(shared, job, keeper, mail).await,
         Work::RestoreArtifact { artifact, .. } => {
             restore_artifact::run(shared, job, keeper, artifact).await
         }
@@ -82,12 +86,14 @@ pub(crate) async fn give_up(
         Work::ProtectWorkload { policy } => {
             protect_workload::give_up(shared, job, keeper, policy, error).await
         }
-        // Only the stores can fail these: they are tried for ever.
+        // Only the stores can fail most of these; what else can is temporary, or ends by itself as sending does.
         Work::UnprotectUnit { .. }
         | Work::RemoveUnit { .. }
         | Work::OffboardUnit { .. }
         | Work::CancelOffboard { .. }
         | Work::ApplyRetention { .. }
+        | Work::WriteDigest
+        | Work::SendMail { .. }
         | Work::ActivateRestoreSession { .. } => Err(JobError::retry(error.message)),
     }
 }

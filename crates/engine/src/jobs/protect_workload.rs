@@ -10,7 +10,7 @@ use holdfast_domain::{
 use holdfast_store::find_all;
 use holdfast_store::query::{ExclusionColumn, Filter};
 
-use super::membership::{BATCH, admit, enqueue, release, units_changed};
+use super::membership::{BATCH, admit, enqueue, release, tell_removal, units_changed};
 use crate::Shared;
 use crate::error::JobError;
 use crate::lease::LeaseKeeper;
@@ -100,9 +100,11 @@ async fn release_excluded(
     }
     let mut tx = shared.store.begin().await?;
     tx.guard(keeper.lease()?).await?;
+    let mut removed = 0;
     for unit in leaving {
-        release(&mut *tx, shared, job.tenant, unit).await?;
+        removed += u64::from(release(&mut *tx, shared, job.tenant, unit).await?);
     }
+    tell_removal(&mut *tx, shared, job.tenant, policy.id, removed).await?;
     units_changed(&mut *tx, job.tenant, policy.id, shared.clock.now()).await?;
     Ok(tx.commit().await?)
 }

@@ -2,6 +2,7 @@
 //!
 //! `docs/holdfast.example.toml` explains every setting. What is unknown, missing or wrong is refused with its line and key.
 
+mod mail;
 mod reader;
 
 use std::net::SocketAddr;
@@ -11,11 +12,13 @@ use std::time::Duration;
 use holdfast_domain::{AppId, TenantId, limits};
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use zeroize::Zeroizing;
 
+pub(crate) use mail::{MailConfig, MailLogin, MailSecurity};
 pub(crate) use reader::{ConfigError, Setting};
 use reader::{Section, Sections};
 
-const SINGLE: [&str; 5] = ["server", "metastore", "objects", "keys", "engine"];
+const SINGLE: [&str; 6] = ["server", "metastore", "objects", "keys", "engine", "mail"];
 const REPEATED: [&str; 2] = ["issuers", "tenants"];
 /// Stands for the token's `tid` in an issuer's name.
 const TENANT_PLACEHOLDER: &str = "{tenantid}";
@@ -29,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) objects: Setting<PathBuf>,
     pub(crate) root_key: RootKeySource,
     pub(crate) engine: EngineConfig,
+    /// `None`: digests stay in the outbox.
+    pub(crate) mail: Option<MailConfig>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: Vec<TenantConfig>,
 }
@@ -109,7 +114,7 @@ pub(crate) struct TenantConfig {
     pub(crate) ca_file: Option<Setting<PathBuf>>,
 }
 
-/// Where a client secret is; never in the configuration itself.
+/// Where a secret is; never in the configuration itself.
 pub(crate) enum SecretSource {
     File(Setting<PathBuf>),
     /// The environment variable's name.
@@ -145,6 +150,8 @@ impl Config {
         let objects = read_objects(sections.section("objects"), &folder)?;
         let root_key = RootKeySource::read(sections.section("keys"), &folder)?;
         let engine = EngineConfig::read(sections.section("engine"))?;
+        let mail = sections.take("mail").map(|section| MailConfig::read(section, &folder));
+        let mail = mail.transpose()?;
         let mut tenants: Vec<TenantConfig> = Vec::new();
         for mut section in sections.entries("tenants") {
             let id = section.required("id")?.map(parse_guid::<TenantId>)?;
@@ -165,7 +172,7 @@ impl Config {
                 sections.wrong("there is no [[tenants]]: there would be nothing to back up")
             );
         }
-        Ok(Self { server, metastore, objects, root_key, engine, issuers, tenants })
+        Ok(Self { server, metastore, objects, root_key, engine, mail, issuers, tenants })
     }
 }
 
@@ -345,16 +352,8 @@ impl TenantConfig {
         let graph = or_public(section.text("graph")?, "https://graph.microsoft.com")?;
         let authority = or_public(section.text("authority")?, "https://login.microsoftonline.com")?;
         let client_id = section.required("client_id")?.map(parse_guid::<AppId>)?;
-        let file = path_setting(&mut section, "client_secret_file", folder)?;
-        let variable = section.text("client_secret_env")?;
-        let secret = match (file, variable) {
-            (Some(file), None) => SecretSource::File(file),
-            (None, Some(variable)) => SecretSource::Variable(variable),
-            (Some(_), Some(variable)) => {
-                return Err(variable.wrong("contradicts client_secret_file"));
-            }
-            (None, None) => return Err(section.lacks("client_secret_file")),
-        };
+        let secret = SecretSource::read(&mut section, "client_secret", folder)?
+            .ok_or_else(|| section.lacks("client_secret_file"))?;
         let ca_file = path_setting(&mut section, "ca_file", folder)?;
         section.finish()?;
         Ok(Self {
@@ -366,6 +365,34 @@ impl TenantConfig {
             secret,
             ca_file,
         })
+    }
+}
+
+impl SecretSource {
+    /// From `{name}_file` or `{name}_env`.
+    fn read(section: &mut Section, name: &str, folder: &Path) -> Result<Option<Self>, ConfigError> {
+        let file = path_setting(section, &format!("{name}_file"), folder)?;
+        let variable = section.text(&format!("{name}_env"))?;
+        match (file, variable) {
+            (None, None) => Ok(None),
+            (Some(file), None) => Ok(Some(Self::File(file))),
+            (None, Some(variable)) => Ok(Some(Self::Variable(variable))),
+            (Some(_), Some(variable)) => Err(variable.wrong(format!("contradicts {name}_file"))),
+        }
+    }
+
+    /// The secret, without what surrounds it.
+    ///
+    /// # Errors
+    /// With the setting's place when there is none.
+    pub(crate) fn secret(&self) -> Result<Zeroizing<String>, ConfigError> {
+        let text = match self {
+            Self::File(file) => std::fs::read_to_string(&file.value)
+                .map_err(|error| file.wrong(format!("{}: {error}", file.value.display())))?,
+            Self::Variable(name) => std::env::var(&name.value)
+                .map_err(|_| name.wrong(format!("the variable {} is not set", name.value)))?,
+        };
+        Ok(Zeroizing::new(Zeroizing::new(text).trim().to_owned()))
     }
 }
 

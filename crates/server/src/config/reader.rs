@@ -196,7 +196,12 @@ impl Sections {
     /// The section of this name, empty where it was left out.
     pub(crate) fn section(&mut self, name: &'static str) -> Section {
         let file = Place::File(self.file.clone());
-        self.single.remove(name).unwrap_or_else(|| Section::empty(name, &file))
+        self.take(name).unwrap_or_else(|| Section::empty(name, &file))
+    }
+
+    /// The section of this name, if it is there.
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Section> {
+        self.single.remove(name)
     }
 
     /// The entries of a repeated section.

@@ -43,6 +43,55 @@ fn the_example_is_what_it_says() {
     assert_eq!(issuer.audiences.len(), 2);
     assert_eq!(config.tenants[0].graph, "https://graph.microsoft.com");
     assert!(config.tenants[0].controller.is_some());
+    assert!(config.mail.is_none());
+}
+
+/// The example with its `[mail]`, whose lines are changed by `change`.
+fn with_mail(change: impl Fn(&str) -> String) -> String {
+    let (before, rest) = EXAMPLE.split_once("# [mail]\n").unwrap();
+    let (section, after) = rest.split_once("\n\n").unwrap();
+    let lines = section.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if setting.contains(" = ") => change(setting),
+        _ => line.to_owned(),
+    });
+    let lines: Vec<String> = lines.collect();
+    format!("{before}[mail]\n{}\n\n{after}", lines.join("\n"))
+}
+
+#[test]
+fn the_mail_server_of_the_example_works_too() {
+    let check = |change: &dyn Fn(&str) -> String| parse(&with_mail(change), &[]).map(|c| c.mail);
+    let file_only = |line: &str| line.replace("password_env", "# password_env");
+    let mail = check(&file_only).unwrap().unwrap();
+    assert_eq!((mail.host.as_str(), mail.port), ("smtp.example.com", 587));
+    assert_eq!(mail.security, MailSecurity::StartTls);
+    assert_eq!(mail.from.email.domain(), "example.com");
+    assert!(matches!(mail.login.unwrap().password, SecretSource::File(_)));
+    let on_this_machine = |line: &str| {
+        line.replace("smtp.example.com:587", "[::1]:25")
+            .replace("starttls", "none")
+            .replace("user =", "# user =")
+            .replace("password", "# password")
+    };
+    let mail = check(&on_this_machine).unwrap().unwrap();
+    assert_eq!((mail.host.as_str(), mail.security), ("::1", MailSecurity::None));
+    assert!(mail.login.is_none());
+
+    let refused = |old: &str, new: &str, why: &str| {
+        let error = check(&|line| file_only(line).replace(old, new)).err().unwrap().to_string();
+        assert!(error.ends_with(why), "{error}");
+    };
+    refused("smtp.example.com:587", "smtp.example.com", "as smtp.example.com:587");
+    refused("starttls", "none", "passwords must not travel in the clear");
+    refused("starttls", "perhaps", "must be \"starttls\", \"implicit\" or \"none\"");
+    refused("Holdfast <", "Holdfast\\r\\nBcc: a@b.c <", "as Holdfast <backup@example.com>");
+    refused("password_file", "# password_file", "mail.password_file is missing");
+    refused("user =", "# user =", "mail.user is missing");
+    refused("ca_file", "ca_files", "mail.ca_files is not a known setting");
+    refused("# password_env", "password_env", "mail.password_env: contradicts password_file");
+    let variable = [("HOLDFAST_MAIL_SMTP", "smtp.example.com:465")];
+    let error = parse(EXAMPLE, &variable).err().unwrap().to_string();
+    assert!(error.ends_with("mail.from is missing"), "{error}");
 }
 
 #[test]

@@ -93,12 +93,20 @@ CREATE TABLE activities (
 CREATE INDEX activities_by_age ON activities (tenant, at DESC, id);
 
 CREATE TABLE notifications_settings (
-  tenant TEXT PRIMARY KEY, is_enabled INTEGER NOT NULL, tells_routine INTEGER NOT NULL, custom_recipients TEXT NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL
+  tenant TEXT PRIMARY KEY, is_enabled INTEGER NOT NULL, tells_routine INTEGER NOT NULL, recipient_roles TEXT NOT NULL, custom_recipients TEXT NOT NULL, last_modified_by TEXT NOT NULL, last_modified_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE outbox (
-  sequence INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, written_at INTEGER NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL
+-- What the tenant's next digest tells, to whom.
+CREATE TABLE notices (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, recipient_roles TEXT NOT NULL, custom_recipients TEXT NOT NULL, what TEXT NOT NULL, about TEXT NOT NULL, performed_by TEXT NOT NULL
 ) STRICT;
+CREATE INDEX notices_by_tenant ON notices (tenant, sequence);
+
+-- The outbox: a row is a digest for one recipient.
+CREATE TABLE mails (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, written_at INTEGER NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, ended_at INTEGER, reason TEXT, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX mails_by_age ON mails (tenant, written_at DESC, id);
 
 -- Only ever added to: the database itself refuses anything else.
 CREATE TABLE audit (

@@ -103,3 +103,16 @@ async fn a_site_changes_when_something_in_it_does() {
     h.put(&format!("{}/root:/new.txt:/content", h.drive()), b"new").await.expect(201);
     assert!(modified().await > before);
 }
+
+#[tokio::test]
+async fn who_holds_a_directory_role_is_listed_until_they_leave() {
+    let mut h = Harness::new();
+    let holders = "/directoryRoles(roleTemplateId='62e90394-69f5-4237-9190-012177145e10')/members";
+    h.get(holders).await.refused(403, "Authorization_RequestDenied", None);
+    h.token = app_token(&h.tenant, &["RoleManagement.Read.Directory", "User.ReadWrite.All"]);
+    let listed = h.get(holders).await.body(200);
+    assert_eq!(names(&listed), ["Hiro Tanaka"]);
+    assert_eq!(listed["value"][0]["@odata.type"], "#microsoft.graph.user");
+    h.delete("/users/hiro.tanaka@contoso.onmicrosoft.com").await.expect(204);
+    h.get(holders).await.refused(404, "Request_ResourceNotFound", None);
+}
