@@ -270,7 +270,7 @@ fn scope<R: Resource>(at: At, parent: Option<&str>, call: &Call) -> Option<Filte
         // What the caller's roles do not cover is not shown.
         None => call.caller.covered().map(|covered| {
             let names = covered.into_iter().map(|workload| workload.name().into());
-            Filter::In(column, names.collect())
+            Filter::one_of(column, names.collect())
         }),
     });
     let of_parent = place.parent.zip(parent).map(|(column, id)| Filter::equal(column, id));

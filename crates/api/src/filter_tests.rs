@@ -118,6 +118,8 @@ async fn functions_arithmetic_and_casts() {
             ("lastModifiedDateTime ge createdDateTime", 2),
             ("(length(displayName) sub 4) div 9 eq 1", 1),
             ("length(displayName) mod 0 eq 1", 0),
+            ("substring(displayName,9223372036854775807 add 1) eq ''", 2),
+            ("length(displayName) mul 9223372036854775807 gt 0", 2),
             ("cast(status,Edm.String) eq 'inactive'", 1),
             ("status eq cast('inactive',microsoft.graph.protectionPolicyStatus)", 1),
             ("createdDateTime lt cast('2026-03-05T00:00:00Z',Edm.DateTimeOffset)", 1),

@@ -92,13 +92,13 @@ struct SentRecipients {
 
 fn read_recipients(mut recipients: JsonObject, is_strict: bool) -> Result<SentRecipients, Problem> {
     recipients.check_type("notificationRecipients")?;
-    let roles = match recipients.take_text("role")?.as_deref() {
+    let roles = match recipients.take("role") {
         None => None,
         Some(role) if is_strict && role != "custom" => {
             let why = "can only be custom for controller applications";
             return Err(recipients.refuse("role", why));
         }
-        Some(role) => Some(RecipientRoles::from_name(role).ok_or_else(|| {
+        Some(role) => Some(role.as_str().and_then(RecipientRoles::from_name).ok_or_else(|| {
             let why = "must be none, or some of globalAdmins, backupAdmins, custom and allAdmins";
             recipients.refuse("role", why)
         })?),

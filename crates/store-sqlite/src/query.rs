@@ -95,7 +95,7 @@ sql_columns! {
         LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",
     }
     RestorePointColumn from "restore_points t JOIN units u ON u.id = t.unit" by ProtectionDateTime Descending narrowed by UnitId {
-        Id = "t.id", UnitId = "t.unit", PolicyId = "u.policy", UnitWorkload = "u.workload", UnitStatus = "u.status", UnitResource = "u.resource",
+        Id = "t.id", UnitId = "t.unit", PolicyId = "u.policy", UnitWorkload = "t.workload", UnitStatus = "u.status", UnitResource = "u.resource",
         UnitName = "u.name", UnitWebUrl = "u.web_url", UnitEmail = "u.email", UnitSources = "u.sources", UnitError = "u.error",
         ProtectionDateTime = (time) "t.protection_date_time", ExpirationDateTime = (time) "t.expires_at",
     }
@@ -172,6 +172,38 @@ pub(crate) fn list<C: TableColumn, T>(
     query: &ListQuery<C>,
     read: impl Fn(&Columns<'_>) -> Result<T, StoreError>,
 ) -> Result<Page<T>, StoreError> {
+    let PageStatement { text, values, order } = page_statement(tenant, query)?;
+    let mut prepared = tx.sql().prepare_cached(&text).map_err(failed)?;
+    let mut found = prepared.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+    let mut page = Page { rows: Vec::new(), next: None };
+    let mut last = None;
+    while let Some(row) = found.next().map_err(failed)? {
+        if page.rows.len() == query.limit as usize {
+            page.next = last;
+            break;
+        }
+        page.rows.push(read(&Columns::of(row))?);
+        let mut position = Vec::with_capacity(order.len());
+        for (index, (column, _)) in order.iter().enumerate() {
+            let value: SqlValue = row.get(format!("order_{index}").as_str()).map_err(failed)?;
+            position.push(value_of(value, column.is_time())?);
+        }
+        last = Some(Cursor(position));
+    }
+    Ok(page)
+}
+
+struct PageStatement<C> {
+    text: String,
+    values: Vec<SqlValue>,
+    /// The columns by which the rows come, whose values follow those of the table as `order_0` and so on.
+    order: Vec<(C, Direction)>,
+}
+
+fn page_statement<C: TableColumn>(
+    tenant: TenantId,
+    query: &ListQuery<C>,
+) -> Result<PageStatement<C>, StoreError> {
     let mut order: Vec<(C, Direction)> =
         if query.order.is_empty() { C::OWN_ORDER.to_vec() } else { query.order.clone() };
     if !order.iter().any(|(column, _)| *column == C::ID) {
@@ -216,24 +248,7 @@ pub(crate) fn list<C: TableColumn, T>(
         u64::from(query.limit) + 1,
         if query.after.is_none() { query.skip } else { 0 },
     );
-    let mut prepared = tx.sql().prepare_cached(&text).map_err(failed)?;
-    let mut found = prepared.query(rusqlite::params_from_iter(statement.values)).map_err(failed)?;
-    let mut page = Page { rows: Vec::new(), next: None };
-    let mut last = None;
-    while let Some(row) = found.next().map_err(failed)? {
-        if page.rows.len() == query.limit as usize {
-            page.next = last;
-            break;
-        }
-        page.rows.push(read(&Columns::of(row))?);
-        let mut position = Vec::with_capacity(order.len());
-        for (index, (column, _)) in order.iter().enumerate() {
-            let value: SqlValue = row.get(format!("order_{index}").as_str()).map_err(failed)?;
-            position.push(value_of(value, column.is_time())?);
-        }
-        last = Some(Cursor(position));
-    }
-    Ok(page)
+    Ok(PageStatement { text, values: statement.values, order })
 }
 
 /// Counts the rows of one tenant that `filter` lets through.
@@ -510,5 +525,43 @@ fn value_of(value: SqlValue, is_time: bool) -> Result<Value, StoreError> {
         SqlValue::Real(_) | SqlValue::Blob(_) => {
             Err(StoreError::Inconsistent("an order column of no sortable type".to_owned()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    /// The steps by which SQLite finds the first page.
+    async fn plan<C: TableColumn>(filter: Filter<C>) -> Vec<String> {
+        let tenant = "00000000-0000-4000-8000-00000000000a".parse().expect("a GUID");
+        let query = ListQuery::first(5, Some(filter));
+        let statement = page_statement(tenant, &query).expect("no cursor");
+        let store = SqliteStore::in_memory();
+        let connection = store.writer.lock().await;
+        let plan = format!("EXPLAIN QUERY PLAN {}", statement.text);
+        let mut plan = connection.prepare(&plan).expect("prepares");
+        let steps = plan.query_map(rusqlite::params_from_iter(statement.values), |row| row.get(3));
+        steps.expect("explains").collect::<Result<_, _>>().expect("reads")
+    }
+
+    /// A user whose roles cover one workload sees a page of a large tenant without reading what they do not cover.
+    #[tokio::test]
+    async fn lists_of_one_workload_come_in_the_order_of_an_index() {
+        let workload = |column| Filter::one_of(column, vec!["exchange".into()]);
+        let steps = plan(workload(RestorePointColumn::UnitWorkload)).await;
+        assert!(
+            steps[0].contains("restore_points_by_workload (tenant=? AND workload=?)"),
+            "{steps:?}"
+        );
+        assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{steps:?}");
+        let steps = plan(Filter::one_of(UnitColumn::Workload, vec!["exchange".into()])).await;
+        assert!(steps[0].contains("units_by_workload (tenant=? AND workload=?)"), "{steps:?}");
+        assert_eq!(steps.len(), 1, "nothing is sorted");
+        let of_workload = Filter::equal(UnitColumn::Workload, "exchange");
+        let steps = plan(of_workload.and(Filter::equal(UnitColumn::Status, "protected"))).await;
+        assert!(steps[0].contains("units_by_workload_and_status"), "{steps:?}");
+        assert_eq!(steps.len(), 1, "nothing is sorted");
     }
 }

@@ -68,7 +68,8 @@ impl SqliteTx {
         gaps: &[Gap],
     ) -> Result<(), StoreError> {
         self.change_one(
-            "INSERT INTO restore_points VALUES (:id, :tenant, :unit, :at, :started, :expires, :snapshot, :items, :size, :gaps)",
+            "INSERT INTO restore_points VALUES (:id, :tenant, :unit, :at, :started, :expires, :snapshot, :items, :size, :gaps,
+               coalesce((SELECT workload FROM units WHERE id = :unit), ''))",
             named_params! {
                 ":id": point.id.to_string(),
                 ":tenant": point.tenant.to_string(),

@@ -76,6 +76,18 @@ impl<C> Filter<C> {
         Self::Text(Term::Column(column), how, Term::Value(Value::Text(part.into())))
     }
 
+    /// The column has one of the values. One value is compared by itself, since lists in the order of an index follow from that.
+    #[must_use]
+    pub fn one_of(column: C, mut values: Vec<Value>) -> Self {
+        match (values.pop(), values.is_empty()) {
+            (Some(only), true) => Self::equal(column, only),
+            (last, _) => {
+                values.extend(last);
+                Self::In(column, values)
+            }
+        }
+    }
+
     /// Lets every row through, or none.
     #[must_use]
     pub fn constant(every: bool) -> Self

@@ -88,6 +88,7 @@ async fn what_makes_no_setting_is_refused() {
         (json!({ "@odata.type": "#microsoft.graph.site" }), "@odata.type"),
         (recipients(json!(5)), "recipients"),
         (recipients(json!({ "role": "everybody" })), "recipients/role"),
+        (recipients(json!({ "role": null })), "recipients/role"),
         (
             recipients(
                 json!({ "role": "globalAdmins", "customRecipients": [{ "email": "a@contoso.com" }] }),

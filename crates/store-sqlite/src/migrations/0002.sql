@@ -6,6 +6,13 @@ DROP INDEX restore_points_by_unit;
 CREATE UNIQUE INDEX restore_points_by_unit ON restore_points (unit, protection_date_time DESC, id);
 CREATE INDEX restore_sessions_by_status ON restore_sessions (tenant, status, created_at DESC, id);
 CREATE INDEX units_by_status ON units (tenant, status, created_at DESC, id);
+CREATE INDEX units_by_workload ON units (tenant, workload, created_at DESC, id);
+CREATE INDEX units_by_workload_and_status ON units (tenant, workload, status, created_at DESC, id);
+
+-- The unit's, for lists that show the points of one workload only.
+ALTER TABLE restore_points ADD COLUMN workload TEXT NOT NULL DEFAULT '';
+UPDATE restore_points SET workload = coalesce((SELECT workload FROM units WHERE id = unit), '');
+CREATE INDEX restore_points_by_workload ON restore_points (tenant, workload, protection_date_time DESC, id);
 
 ALTER TABLE policies ADD COLUMN mode TEXT NOT NULL DEFAULT 'standard';
 ALTER TABLE policies ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 365;
