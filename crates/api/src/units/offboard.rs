@@ -18,6 +18,7 @@ pub(crate) async fn offboard_unit(call: Call) -> Result<Answer, Problem> {
     call.no_body()?;
     let mut tx = call.write().await?;
     let row = collection::load::<Units>(&mut *tx, &call, At::All).await?;
+    tx.require_protection_change().await?;
     let mut unit = row.value;
     unit.state = unit.state.offboard(call.now()).map_err(|error| {
         Problem::transition(ErrorCode::OperationNotAllowed, "protection unit", error)
@@ -44,6 +45,7 @@ pub(crate) async fn cancel_offboard_unit(call: Call) -> Result<Answer, Problem> 
     call.no_body()?;
     let mut tx = call.write().await?;
     let row = collection::load::<Units>(&mut *tx, &call, At::All).await?;
+    tx.require_protection_change().await?;
     let mut unit = row.value;
     unit.state = unit.state.cancel_offboard(call.now()).map_err(|error| {
         Problem::transition(ErrorCode::OperationNotAllowed, "protection unit", error)

@@ -1,8 +1,10 @@
 //! Units by every path, and queries on them.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use holdfast_domain::limits::OFFBOARD_GRACE;
-use holdfast_domain::{Clock, TenantId, UnitId, UnitState};
+use holdfast_domain::{Clock, ServiceState, TenantId, UnitId, UnitState};
 use holdfast_store::Store;
 use serde_json::{Value, json};
 
@@ -243,6 +245,75 @@ async fn offboarding_and_back_in_every_state() {
     let added = harness.patch(&typed, add).await.ok()["siteProtectionUnits@delta"][0].clone();
     assert_eq!(added["id"], unit.to_string());
     both_refused(unit, "protectRequested").await;
+}
+
+/// Billing, offboarding and its taking back, each with its answer, of a detached unit.
+async fn change_all(harness: &Harness, unit: UnitId, token: &Token) -> Vec<Reply> {
+    let billing = json!({ "billingPolicyId": "a billing policy" });
+    let (typed, path) =
+        (format!("/siteProtectionUnits/{unit}"), format!("/protectionUnits/{unit}"));
+    vec![
+        harness.by(token, Method::PATCH, &typed, &billing).await,
+        harness.by(token, Method::POST, &format!("{path}/offboard"), &Value::Null).await,
+        harness.by(token, Method::POST, &format!("{path}/cancelOffboard"), &Value::Null).await,
+    ]
+}
+
+#[tokio::test]
+async fn a_locked_service_changes_no_unit() {
+    let harness = Harness::new().await;
+    let (unit, _) = detached(&harness).await;
+    harness.work().await;
+    let since = harness.clock.now();
+    for state in [
+        ServiceState::Disabled,
+        ServiceState::ProtectionChangeLocked { since },
+        ServiceState::RestoreLocked { since },
+    ] {
+        harness.put_service(TENANT, state).await;
+        for reply in change_all(&harness, unit, &Token::delegated()).await {
+            let message = reply.refused(403, "OperationNotAllowed");
+            assert!(message.contains("protection cannot be changed"), "{message}");
+        }
+    }
+    harness.put_service(TENANT, ServiceState::Enabled).await;
+    for reply in change_all(&harness, unit, &Token::delegated()).await {
+        reply.ok();
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_is_to_control_changes_no_unit_before() {
+    let harness = Harness::new().await;
+    let (unit, _) = detached(&harness).await;
+    harness.work().await;
+    let second = "00000009-0002-4000-8000-000000090002";
+    let of = |token: Token| token.claim("appid", json!(second));
+    harness.by(&of(Token::application()), Method::POST, "/serviceApps", &json!({})).await.ok();
+    let refused = async || {
+        for reply in change_all(&harness, unit, &of(Token::delegated())).await {
+            let message = reply.refused(403, "Forbidden");
+            assert!(message.contains("does not control protection"), "{message}");
+        }
+    };
+    refused().await;
+    let at = harness.clock.now().plus(Duration::from_secs(8 * 24 * 60 * 60));
+    let body = json!({ "effectiveDateTime": at.to_string() });
+    let path = format!("/serviceApps/{second}/activate");
+    harness.by(&Token::delegated(), Method::POST, &path, &body).await.ok();
+    refused().await;
+    // Until then the other one controls.
+    for reply in change_all(&harness, unit, &Token::delegated()).await {
+        reply.ok();
+    }
+    harness.work().await;
+    harness.clock.set(at);
+    for reply in change_all(&harness, unit, &Token::delegated()).await {
+        reply.refused(403, "Forbidden");
+    }
+    for reply in change_all(&harness, unit, &of(Token::delegated())).await {
+        reply.ok();
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) async fn update_unit(call: Call, workload: Workload) -> Result<Answer
     body.finish()?;
     let mut tx = call.write().await?;
     let row = collection::load::<Units>(&mut *tx, &call, At::Of(workload)).await?;
+    tx.require_protection_change().await?;
     let mut unit = row.value;
     if unit.policy.is_some() {
         return Err(Problem::at(
