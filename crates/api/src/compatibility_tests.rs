@@ -35,7 +35,8 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | a `filter` searches everything below the place, and below the whole site without one | the product searches at a library's root only |
 | any restore point can be browsed | the product browses fast ones only |
 | browsing does not tell who made or changed an item | restore points do not keep it yet |
-| a granular artifact may be a library or a whole site | an extension |
+| a granular artifact may be a library or a whole site; `restoredItemPath` of a site with several libraries is `/` | an extension; the site itself receives everything |
+| the role of notification recipients can be set, unless `strict` is configured; `allAdmins` are the holders of the roles that administer backup here | only Microsoft's own admin centre sets it there |
 | `@holdfast.keepItemPermissions` in a new granular restore session | an extension: restored items keep the permissions that they had |
 | `entraProtectionPolicies` is always empty | nothing describes such policies |
 | `$filter` lacks `round`, `floor`, `ceiling`, `divby`, the functions of places, and decimals; a list of properties that cannot be asked for is in `crates/api/src/filter_tests.rs` | the real service says nothing about what it takes; what is refused is named |

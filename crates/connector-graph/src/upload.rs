@@ -34,9 +34,17 @@ pub(crate) fn file_system_info(times: Times) -> Value {
 fn item_path(drive: &DriveId, target: UploadTarget<'_>) -> String {
     match target {
         UploadTarget::Existing { item } => format!("v1.0/drives/{drive}/items/{item}"),
-        UploadTarget::Child { parent, name } => {
+        UploadTarget::Child { parent, name } | UploadTarget::NewChild { parent, name } => {
             format!("v1.0/drives/{drive}/items/{parent}:/{}:", utf8_percent_encode(name, SEGMENT))
         }
+    }
+}
+
+/// The service decides when the file gets its name, which for a session is after its last byte.
+fn conflict_behavior(target: UploadTarget<'_>) -> &'static str {
+    match target {
+        UploadTarget::NewChild { .. } => "fail",
+        UploadTarget::Child { .. } | UploadTarget::Existing { .. } => "replace",
     }
 }
 
@@ -51,8 +59,8 @@ pub(crate) async fn upload(
     if upload.size == 0 {
         return upload_empty(client, &upload, &path).await;
     }
-    let mut item = json!({"@microsoft.graph.conflictBehavior": "replace", "fileSystemInfo": file_system_info(upload.times)});
-    if let UploadTarget::Child { name, .. } = upload.target {
+    let mut item = json!({"@microsoft.graph.conflictBehavior": conflict_behavior(upload.target), "fileSystemInfo": file_system_info(upload.times)});
+    if let UploadTarget::Child { name, .. } | UploadTarget::NewChild { name, .. } = upload.target {
         item["name"] = json!(name);
     }
     let session = client
@@ -81,7 +89,8 @@ async fn upload_empty(
     upload: &Upload<'_>,
     path: &str,
 ) -> Result<DriveItem, ConnectorError> {
-    let url = client.url(&format!("{path}/content?@microsoft.graph.conflictBehavior=replace"));
+    let conflict = conflict_behavior(upload.target);
+    let url = client.url(&format!("{path}/content?@microsoft.graph.conflictBehavior={conflict}"));
     let made = client
         .json(Call::new(Method::PUT, url).header("content-type", "application/octet-stream"))
         .await?;

@@ -144,6 +144,8 @@ pub struct ChangePage {
 pub enum UploadTarget<'a> {
     /// A file in this folder; one of that name is replaced.
     Child { parent: &'a ItemId, name: &'a str },
+    /// A file in this folder where nothing has the name; else [`crate::ConnectorError::AlreadyExists`], whenever it was made.
+    NewChild { parent: &'a ItemId, name: &'a str },
     /// A new version of this file.
     Existing { item: &'a ItemId },
 }

@@ -39,6 +39,16 @@ pub(crate) struct Destination<'a> {
     pub(crate) library: &'a str,
     /// The library belongs to the unit: what is written need not be read again by its next backup.
     pub(crate) is_units_own: bool,
+    pub(crate) taken_names: TakenNames,
+}
+
+/// What becomes of a new file when somebody made one of its name since the library was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakenNames {
+    /// Theirs gets our content as its newest version.
+    Replace,
+    /// Ours is not written: `nameAlreadyExists`.
+    Keep,
 }
 
 pub(crate) async fn apply(
@@ -227,9 +237,12 @@ impl Applying<'_> {
         };
         match &step.live {
             None => {
-                connector
-                    .upload(upload(UploadTarget::Child { parent: &parent, name: &target.name }))
-                    .await
+                let (parent, name) = (&parent, target.name.as_str());
+                let place = match self.destination.taken_names {
+                    TakenNames::Replace => UploadTarget::Child { parent, name },
+                    TakenNames::Keep => UploadTarget::NewChild { parent, name },
+                };
+                connector.upload(upload(place)).await
             }
             Some(live) if step.writes => {
                 if step.moves {

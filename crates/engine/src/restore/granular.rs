@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use holdfast_connector::{ConnectorError, Drive, DriveItem, ItemFacts, Times};
+use holdfast_connector::{ConnectorError, Drive, DriveItem, ItemFacts, Site, Times};
 use holdfast_domain::{
     BrowseSessionId, ConflictBehavior, DestinationType, ItemId, ItemKey, RestorePoint,
     RestoreSession, RestoreState, RestoredItem, address_below,
@@ -15,9 +15,10 @@ use holdfast_domain::{
 use holdfast_repository::{BlobId, Node};
 use holdfast_store::{BrowseItem, BrowseItemKind, ItemFailure, Store};
 
-use super::apply::{Destination, apply};
+use super::apply::{Destination, TakenNames, apply};
 use super::compare::target_item;
 use super::in_place::{left_alone_failure, library_failure, save_present};
+use super::names::{Names, numbered};
 use super::plan::{
     PermissionStep, Pictures, Plan, Step, TargetItem, TargetKind, fold, target_path,
 };
@@ -117,8 +118,9 @@ pub(crate) async fn restore_item(
         parts.push(part.outcome());
     }
     let restored = parts.iter().any(|part| part.is_anything_there);
+    let site = task.run.resource.site();
     let to = (restored || failures.is_empty())
-        .then(|| RestoredTo::Item(restored_item(&picture.record.site_id, parts)));
+        .then(|| RestoredTo::Item(restored_item(&picture.record.site_id, site, parts)));
     Ok(Restored { to, failures })
 }
 
@@ -152,12 +154,14 @@ struct PartOutcome {
     is_anything_there: bool,
 }
 
-fn restored_item(site_id: &str, mut parts: Vec<PartOutcome>) -> RestoredItem {
+/// `live`: the site as it is now.
+fn restored_item(site_id: &str, live: &Site, mut parts: Vec<PartOutcome>) -> RestoredItem {
     let site = site_key(site_id);
     let only = if parts.len() == 1 { parts.pop() } else { None };
     let Some(part) = only else {
-        // A whole site: no one folder received everything.
-        return RestoredItem { key: site.to_string(), path: String::new(), web_url: String::new() };
+        // A whole site: what received everything is the site, in which the paths of libraries begin.
+        let (key, web_url) = (site.to_string(), live.web_url.clone());
+        return RestoredItem { key, path: "/".to_owned(), web_url };
     };
     let mut key = site.library(library_guid(&part.drive.id));
     let path: Vec<&str> = std::iter::once(part.drive.name.as_str())
@@ -185,8 +189,8 @@ struct Part<'a> {
     children: HashMap<ItemId, Vec<ItemId>>,
     /// Folders from the library's root to the one that receives the items.
     receiver: Vec<ItemId>,
-    /// The items that were chosen, all in the receiver.
-    tops: Vec<ItemId>,
+    /// The items that were chosen, all in the receiver, with the names that they have in the point.
+    tops: Vec<(ItemId, String)>,
     /// One item was chosen, not all of a library.
     is_single: bool,
     failures: Vec<ItemFailure>,
@@ -253,6 +257,8 @@ impl<'a> Part<'a> {
             reading.add_below(place.clone(), tree).await?;
             tops = reading.children.get(&place).cloned().unwrap_or_default();
         }
+        let name = |top: ItemId| (top.clone(), reading.pictures.target[&top].name.clone());
+        let tops = tops.into_iter().map(name).collect();
         Ok(Self {
             record,
             conflicts: if is_new { ConflictBehavior::Rename } else { session.conflict_behavior },
@@ -287,7 +293,7 @@ impl<'a> Part<'a> {
                 return Ok(());
             }
             task.save_progress().await?;
-            written.extend(plan.files.iter().map(|step| step.target.clone()));
+            let files: Vec<ItemId> = plan.files.iter().map(|step| step.target.clone()).collect();
             let run = &task.run;
             let (items, bytes) = plan.totals(&self.pictures);
             run.shared.observer.observe(run.unit, Progress::Planned { items, bytes });
@@ -300,8 +306,13 @@ impl<'a> Part<'a> {
                 drive: &self.drive.id,
                 library: &self.record.name,
                 is_units_own: true,
+                taken_names: TakenNames::Keep,
             };
             self.failures = apply(&destination, &self.pictures, plan).await?;
+            let failed: HashSet<&str> =
+                self.failures.iter().map(|failure| failure.path.as_str()).collect();
+            let done = files.into_iter().filter(|file| !failed.contains(&*self.path(file)));
+            written.extend(done);
         }
         Ok(())
     }
@@ -334,10 +345,10 @@ impl<'a> Part<'a> {
                     Fit::Made => (None, true),
                 };
         }
-        let tops = self.tops.clone();
+        let tops: Vec<ItemId> = self.tops.iter().map(|(top, _)| top.clone()).collect();
         let mut live = self.live_children(task, place.as_ref(), &tops).await?;
         if self.conflicts == ConflictBehavior::Rename {
-            self.choose_names(task, place.as_ref(), &mut live).await?;
+            self.choose_names(task, place.as_ref(), &mut live, written).await?;
         }
         self.found_tops.clear();
         for top in tops {
@@ -383,61 +394,51 @@ impl<'a> Part<'a> {
     }
 
     /// Gives every chosen item whose name is taken another one, and notes all names before anything is written: what has
-    /// a noted name is ours.
+    /// a noted name is ours, unless it is a file that somebody made before we could.
     async fn choose_names(
         &mut self,
         task: &mut RestoreTask<'_>,
         place: Option<&ItemId>,
         live: &mut HashMap<String, DriveItem>,
+        written: &HashSet<ItemId>,
     ) -> Result<(), JobError> {
-        for top in self.tops.clone() {
+        for (top, original) in self.tops.clone() {
             let note = format!("{}/{top}", self.record.drive_id);
             let target = &self.pictures.target[&top];
-            let original = target.name.clone();
-            let chosen = match task.progress.chosen_names.get(&note) {
-                Some(chosen) => chosen.clone(),
-                None => {
-                    let mut chosen = original.clone();
-                    let mut number = 0;
-                    loop {
-                        let occupant = match live.get(&fold(&chosen)) {
-                            Some(occupant) => Some(occupant.clone()),
-                            None => match place {
-                                Some(place) if number > 0 => {
-                                    task.run.connector.child(&self.drive.id, place, &chosen).await?
-                                }
-                                _ => None,
-                            },
-                        };
-                        let is_taken = task
-                            .progress
-                            .chosen_names
-                            .iter()
-                            .any(|(other, name)| *other != note && fold(name) == fold(&chosen));
-                        match occupant {
-                            None if !is_taken => break,
-                            Some(occupant) if has_content(target, &occupant) => break,
-                            _ if number == NAMES => {
-                                return Err(JobError::give_up(
-                                    "ArtifactCannotBeRestored",
-                                    format!("All {NAMES} names for the restored item are taken."),
-                                ));
-                            }
-                            _ => {}
-                        }
-                        number += 1;
-                        chosen = numbered(&original, number, &target.kind);
-                    }
-                    task.progress.chosen_names.insert(note, chosen.clone());
-                    chosen
-                }
+            let mut names = Names { live, place, looked_up: fold(&target.name) };
+            let is_ours = |occupant: Option<DriveItem>| {
+                occupant.is_none_or(|occupant| has_content(target, &occupant))
             };
-            if let (Some(place), None) = (place, live.get(&fold(&chosen)))
-                && let Some(item) = task.run.connector.child(&self.drive.id, place, &chosen).await?
-            {
-                live.insert(fold(&chosen), item);
+            let mut chosen = None;
+            if let Some(noted) = task.progress.chosen_names.get(&note).cloned() {
+                let occupant = names.occupant(task, &self.drive.id, &noted).await?;
+                let is_file = matches!(target.kind, TargetKind::File { .. });
+                if !is_file || written.contains(&top) || is_ours(occupant) {
+                    chosen = Some(noted);
+                }
             }
-            if let Some(target) = self.pictures.target.get_mut(&top) {
+            let mut number = 0;
+            while chosen.is_none() {
+                let name = numbered(&original, number, &target.kind);
+                let occupant = names.occupant(task, &self.drive.id, &name).await?;
+                let is_noted = task
+                    .progress
+                    .chosen_names
+                    .iter()
+                    .any(|(other, known)| *other != note && fold(known) == fold(&name));
+                let is_free = if occupant.is_none() { !is_noted } else { is_ours(occupant) };
+                if is_free {
+                    chosen = Some(name);
+                } else if number == NAMES {
+                    return Err(JobError::give_up(
+                        "ArtifactCannotBeRestored",
+                        format!("All {NAMES} names for the restored item are taken."),
+                    ));
+                }
+                number += 1;
+            }
+            if let (Some(chosen), Some(target)) = (chosen, self.pictures.target.get_mut(&top)) {
+                task.progress.chosen_names.insert(note, chosen.clone());
                 target.name = chosen;
             }
         }
@@ -554,11 +555,12 @@ impl<'a> Part<'a> {
     }
 
     fn failure(&self, id: &ItemId, code: &str, message: &str) -> ItemFailure {
-        ItemFailure {
-            path: format!("{}/{}", self.record.name, target_path(&self.pictures, id)),
-            code: code.to_owned(),
-            message: message.to_owned(),
-        }
+        ItemFailure { path: self.path(id), code: code.to_owned(), message: message.to_owned() }
+    }
+
+    /// As failures name it.
+    fn path(&self, id: &ItemId) -> String {
+        format!("{}/{}", self.record.name, target_path(&self.pictures, id))
     }
 
     fn outcome(self) -> PartOutcome {
@@ -569,7 +571,7 @@ impl<'a> Part<'a> {
             item = self
                 .tops
                 .first()
-                .and_then(|top| Some((name(top), self.found_tops.get(top)?.clone())));
+                .and_then(|(top, _)| Some((name(top), self.found_tops.get(top)?.clone())));
         } else if receiver.len() > 1 {
             // The folder of the library is the item.
             receiver.truncate(1);
@@ -607,16 +609,6 @@ fn has_content(target: &TargetItem, live: &DriveItem) -> bool {
             if *size == facts.size
                 && (*size == 0 || !quick_xor_hash.is_empty() && facts.quick_xor_hash.as_ref() == Some(quick_xor_hash))
     )
-}
-
-/// `name 1.ext`, as the service names copies.
-fn numbered(name: &str, number: u32, kind: &TargetKind) -> String {
-    match (kind, name.rsplit_once('.')) {
-        (TargetKind::File { .. }, Some((stem, extension))) if !stem.is_empty() => {
-            format!("{stem} {number}.{extension}")
-        }
-        _ => format!("{name} {number}"),
-    }
 }
 
 fn seconds(times: Times) -> (i64, i64) {
@@ -695,19 +687,5 @@ impl Reading<'_, '_> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_go_before_the_extension_of_files() {
-        let file = TargetKind::File { size: 0, quick_xor_hash: String::new(), content: Vec::new() };
-        assert_eq!(numbered("a.tar.gz", 1, &file), "a.tar 1.gz");
-        assert_eq!(numbered("a", 2, &file), "a 2");
-        assert_eq!(numbered(".profile", 1, &file), ".profile 1");
-        assert_eq!(numbered("v1.0", 3, &TargetKind::Folder), "v1.0 3");
     }
 }

@@ -7,7 +7,7 @@ use holdfast_domain::{Gap, ItemId, RestorePoint, RestoredSite};
 use holdfast_repository::BlobId;
 use holdfast_store::{ItemFailure, ItemKind};
 
-use super::apply::{Destination, apply};
+use super::apply::{Destination, TakenNames, apply};
 use super::compare::{Live, Roots, compare, folders_with_gaps, gaps_of};
 use super::plan::{Pictures, Plan, fold, plan};
 use super::source::{PermissionReader, Picture};
@@ -57,6 +57,7 @@ pub(crate) async fn restore_in_place(
                 drive: &drive.id,
                 library: &record.name,
                 is_units_own: true,
+                taken_names: TakenNames::Replace,
             };
             outstanding.failed.extend(apply(&destination, &pictures, plan).await?);
         }

@@ -13,6 +13,7 @@ mod apply;
 mod compare;
 mod granular;
 mod in_place;
+mod names;
 mod new_site;
 mod plan;
 pub(crate) mod source;

@@ -6,7 +6,7 @@ use holdfast_connector::{ConnectorError, Drive, NewSite, Site};
 use holdfast_domain::{RestorePoint, RestoredSite};
 use holdfast_store::ItemFailure;
 
-use super::apply::{Destination, apply};
+use super::apply::{Destination, TakenNames, apply};
 use super::compare::{Live, Roots, compare, list_library};
 use super::in_place::{left_alone_failure, library_failure};
 use super::plan::{Pictures, Plan, fold, live_path, plan, target_path};
@@ -141,6 +141,7 @@ async fn restore_library(
             drive: &drive.id,
             library: &record.name,
             is_units_own: false,
+            taken_names: TakenNames::Replace,
         };
         failed = apply(&destination, &pictures, plan).await?;
     }

@@ -1,11 +1,13 @@
 //! Single items from a restore point, to where they were or into a dated folder.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_domain::{Clock, RestorePoint, Workload};
 use holdfast_simulation::state::Entry;
 use holdfast_simulation::truth::equal;
+use holdfast_simulation::wires::Meanwhile;
 use holdfast_simulation::{Protected, SiteState, World, WorldOptions};
 use holdfast_testkit::Fault;
 use serde_json::{Value, json};
@@ -242,6 +244,66 @@ async fn what_stands_in_the_way_decides_by_the_sessions_wish() {
     }
 }
 
+/// Somebody makes a file of the restored one's name, at each request that the restore makes. Theirs is kept whenever it is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_somebody_makes_meanwhile_is_never_overwritten() {
+    for (seed, how) in [(820, "fail"), (821, "rename")] {
+        for file in ["Plan.docx", "nothing.txt"] {
+            let wire = Arc::new(Meanwhile::default());
+            let mut options = WorldOptions::new(seed);
+            options.wire = Some(wire.clone());
+            let world = World::new(options).await.unwrap();
+            let site = world.protected("case").await.unwrap();
+            put(&world, &site, &site.root, "nothing.txt", b"").await;
+            let mut case = Case::new(world, site, Workload::SharePoint).await;
+            let somebody = Arc::new(case.world.another_node().unwrap());
+            let (path, stem) = (format!("Documents/{file}"), file.split('.').next().unwrap());
+            let mut interruptions = 0;
+            for at in 1.. {
+                let live = case.live().await;
+                let ours = format!("Documents/{stem}");
+                for name in live.entries.keys().filter(|name| name.starts_with(&ours)) {
+                    case.delete(name.trim_start_matches("Documents/")).await;
+                }
+                let (node, site) = (somebody.clone(), case.site.clone());
+                let deed = async move {
+                    let put = node.graph.put_file(&site.drive, &site.root, file, "theirs".into());
+                    put.await.unwrap();
+                };
+                wire.plan(at, Box::new(move || Box::pin(deed)));
+                let extra = json!({"@microsoft.graph.conflictBehavior": how});
+                let done = case.restore(&[&path], "inPlace", &extra).await;
+                if !wire.is_done() {
+                    assert_eq!(done.status, "completed", "{done:#?}");
+                    break;
+                }
+                interruptions += 1;
+                let live = case.live().await;
+                let kept = live.entries[&path].content.as_ref().unwrap().0;
+                assert_eq!(kept, 6, "{how} {file}, at request {at}: {done:#?}");
+                let wanted = &case.stored(file)[""].content;
+                let is_there = live
+                    .entries
+                    .iter()
+                    .any(|(name, entry)| name.starts_with(&ours) && entry.content == *wanted);
+                // What replaced ours was made after ours: seen by the last look, or later.
+                let name = done.artifact["restoredItemWebUrl"].as_str().unwrap();
+                let was_replaced = name.ends_with(&format!("/{file}"));
+                let code = &done.artifact["error"]["details"][0]["code"];
+                match (how, done.status.as_str()) {
+                    ("rename", "completed") => assert!(is_there || was_replaced, "{done:#?}"),
+                    ("fail", "completed") => assert!(was_replaced, "{done:#?}"),
+                    ("fail", "failed") if code == "nameAlreadyExists" => {}
+                    (_, status) => {
+                        assert_eq!((status, code), ("failed", &json!("notEqual")), "{done:#?}");
+                    }
+                }
+            }
+            assert!(interruptions > 5, "{interruptions}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_and_files_in_each_others_way() {
     let mut case = Case::of_a_site(805).await;
@@ -339,6 +401,25 @@ async fn a_library_and_a_whole_site() {
             assert_eq!(live.entries[path].content, entry.content, "{path}");
         }
         case.delete("Reports").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_with_two_libraries_receives_everything_itself() {
+    let (world, site) = plain(822).await;
+    let of_site = format!("/v1.0/sites/{}", site.site);
+    let library = json!({"displayName": "Archive", "list": {"template": "documentLibrary"}});
+    let lists = format!("{of_site}/lists");
+    let made = world.node.graph.call(http::Method::POST, &lists, &library).await.unwrap();
+    made.ok().unwrap();
+    let case = Case::new(world, site, Workload::SharePoint).await;
+    let live = case.world.node.graph.call(http::Method::GET, &of_site, &Value::Null).await;
+    let live = live.unwrap().ok().unwrap();
+    for destination in ["inPlace", "new"] {
+        let done = case.restore(&[""], destination, &json!({})).await;
+        assert_eq!(done.status, "completed", "{done:#?}");
+        assert_eq!(done.artifact["restoredItemPath"], "/", "{destination}");
+        assert_eq!(done.artifact["restoredItemWebUrl"], live["webUrl"], "{destination}");
     }
 }
 
