@@ -3,6 +3,7 @@
 mod browse;
 mod catalogue;
 mod jobs;
+mod notifications;
 
 use holdfast_domain::{
     Actor, ArtifactId, ArtifactPart, ArtifactState, DestinationType, DriveId, Entropy, Identity,
@@ -33,6 +34,9 @@ pub use jobs::{
     a_lost_lease_writes_nothing, a_unit_is_worked_on_once, due_units_are_found,
     ended_leases_free_their_jobs, restores_go_before_backups, waiting_work_is_not_added_twice,
 };
+pub use notifications::{
+    mails_keep_their_states_until_they_are_forgotten, notices_wait_for_their_tenants_digest,
+};
 
 /// Makes a `#[tokio::test]` of every case, each with a store of its own.
 #[macro_export]
@@ -42,7 +46,8 @@ macro_rules! testsuite {
             rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, filters_ask_what_belongs_to_a_row, sessions_keep_their_states,
             artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, ended_leases_free_their_jobs, waiting_work_is_not_added_twice, due_units_are_found,
             publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items,
-            browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end, what_tells_of_a_units_backups_is_forgotten);
+            browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end, what_tells_of_a_units_backups_is_forgotten,
+            notices_wait_for_their_tenants_digest, mails_keep_their_states_until_they_are_forgotten);
     };
     (@cases $store:expr; $($case:ident),* $(,)?) => {
         $(
