@@ -52,12 +52,13 @@ fn build() -> Value {
             // One of a list.
             .chain(route.path.ends_with('}').then_some("get"))
             .collect();
+        let answer = if route.path.ends_with("/$count") { "string" } else { "object" };
         let described = json!({
             "operationId": format!("holdfast.{}", name.join(".")),
             "summary": "An extension of Holdfast's own.",
             "parameters": path_parameters(&path),
             "security": security(&operation.permissions),
-            "responses": responses(&[(200, json!({ "type": "object" }))], &[]),
+            "responses": responses(&[(200, json!({ "type": answer }))], &[]),
         });
         add(path, route.method.as_str(), described);
     }

@@ -93,6 +93,25 @@ fn references_resolve_and_names_are_unique() {
 }
 
 #[tokio::test]
+async fn what_is_ours_comes_as_described() {
+    let harness = Harness::new().await;
+    let document = build();
+    let paths = document["paths"].as_object().expect("an object");
+    let ours = paths.iter().filter(|(path, _)| path.starts_with("/holdfast/"));
+    // What needs an object of its own is JSON as the list is.
+    let mut seen = 0;
+    for (path, item) in ours.filter(|(path, _)| !path.contains('{')) {
+        let reply = harness.get(path).await;
+        assert_eq!(reply.status.as_u16(), 200, "{path}");
+        let kind = reply.header("content-type").split(';').next().unwrap_or_default().to_owned();
+        let described = &item["get"]["responses"]["200"]["content"];
+        assert!(described[&kind].is_object(), "{path}: {kind} {described}");
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen}");
+}
+
+#[tokio::test]
 async fn it_is_served_to_everyone() {
     let harness = Harness::new().await;
     let reply = harness.send(Method::GET, "/openapi.json", &[], Body::empty()).await;
