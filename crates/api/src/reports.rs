@@ -88,7 +88,10 @@ fn statistics(units: &[ProtectionUnit], removed: Option<usize>, now: Timestamp) 
         "unprotectedFailed": 0,
         "removed": removed,
         "offboardRequested": count(|unit| {
-            matches!(unit.state, UnitState::OffboardRequested { .. })
+            matches!(
+                unit.state,
+                UnitState::OffboardRequested { .. } | UnitState::Destroying { .. }
+            )
         }),
         "lastComputedDateTime": now.to_string(),
     })

@@ -79,6 +79,15 @@ impl Retention {
         }
     }
 
+    /// Becomes the window of `policy`, and waits for the shorter one that it waits for. What would be lost has its whole grace, whatever
+    /// is left of the policy's.
+    #[must_use]
+    pub fn follow(self, policy: Self, now: Timestamp) -> Self {
+        let (own, policy) = (self.at(now), policy.at(now));
+        let kept = Self { window: own.window.max(policy.window), pending: own.pending };
+        kept.change(policy.pending.map_or(policy.window, |pending| pending.target), now)
+    }
+
     /// What it has become by `now`.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
@@ -112,5 +121,30 @@ mod tests {
         // Taken back.
         assert_eq!(shortened.change(days(365), now), year);
         assert_eq!(RetentionDays::new(91), None);
+    }
+
+    #[test]
+    fn a_unit_follows_its_policy_and_loses_nothing_before_its_grace() {
+        let now: Timestamp = "2026-03-04T10:00:00Z".parse().expect("a time");
+        let days = |days| RetentionDays::new(days).expect("a choice");
+        let window = |days: u32| Retention { window: RetentionDays(days), pending: None };
+        let later = now.plus(Duration::from_secs(20 * DAY));
+        // Longer at once, also when the policy waits for a shorter one.
+        assert_eq!(window(90).follow(window(365), now), window(365));
+        let waiting = window(365).change(days(180), now);
+        let followed = window(90).follow(waiting, now);
+        assert_eq!(followed, waiting);
+        // What joins late has its whole grace.
+        let late = window(365).follow(waiting, later);
+        let pending = late.pending.expect("waits");
+        assert_eq!((late.window, pending.target), (days(365), days(180)));
+        assert_eq!(pending.effective_at.since(later), limits::RETENTION_GRACE);
+        // Asked for again, nothing changes: not what the policy has, nor what waits.
+        let joined = window(730).follow(window(365), now);
+        assert_eq!(joined.window, days(730));
+        assert_eq!(joined.follow(window(365), later), joined);
+        assert_eq!(joined.follow(window(730), later), window(730));
+        let end = joined.pending.expect("waits").effective_at;
+        assert_eq!(joined.follow(window(365), end), window(365));
     }
 }

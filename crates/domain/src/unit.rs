@@ -66,7 +66,8 @@ impl ProtectionUnit {
 }
 
 impl ProtectionUnit {
-    /// Joins a policy. The recovery window becomes the policy's: at once when it is not shorter, or when there is nothing to lose.
+    /// Joins a policy. The recovery window becomes the policy's: at once when it is not shorter, or when there is nothing to lose;
+    /// a window that waits in the policy is waited for here, too.
     ///
     /// # Errors
     /// When the unit is in a policy already, or its data is being destroyed.
@@ -82,18 +83,19 @@ impl ProtectionUnit {
         self.error = None;
         self.retention = match self.name {
             // Never backed up.
-            None => Retention { window: policy.retention.window, pending: None },
-            Some(_) => self.retention.change(policy.retention.window, now),
+            None => policy.retention.at(now),
+            Some(_) => self.retention.follow(policy.retention, now),
         };
         Ok(())
     }
 
-    /// Is in no policy any more.
-    pub fn leave(&mut self, state: UnitState) {
+    /// Is in no policy any more. The window it has stays its own: a shorter one that waited in the policy does not come.
+    pub fn leave(&mut self, state: UnitState, now: Timestamp) {
         self.state = state;
         self.policy = None;
         self.sources = ProtectionSources::default();
         self.next_backup_at = None;
+        self.retention = Retention { pending: None, ..self.retention.at(now) };
     }
 }
 
@@ -140,6 +142,10 @@ pub enum UnitState {
     OffboardRequested {
         at: Timestamp,
     },
+    /// The grace is over and the data is being destroyed: nothing takes that back. Published as `offboardRequested`.
+    Destroying {
+        at: Timestamp,
+    },
     Offboarded {
         at: Timestamp,
     },
@@ -158,7 +164,7 @@ impl UnitState {
             Self::Protected => "protected",
             Self::UnprotectRequested => "unprotectRequested",
             Self::RemoveRequested => "removeRequested",
-            Self::OffboardRequested { .. } => "offboardRequested",
+            Self::OffboardRequested { .. } | Self::Destroying { .. } => "offboardRequested",
             Self::Offboarded { .. } => "offboarded",
             Self::CancelOffboardRequested { .. } => "cancelOffboardRequested",
         }
@@ -178,6 +184,7 @@ impl UnitState {
             | Self::UnprotectRequested
             | Self::RemoveRequested
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("attach")),
         }
@@ -195,6 +202,7 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestProtection")),
         }
@@ -212,6 +220,7 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("protect")),
         }
@@ -230,6 +239,7 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("failProtection")),
         }
@@ -248,6 +258,7 @@ impl UnitState {
             Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestUnprotection")),
         }
@@ -266,6 +277,7 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("unprotect")),
         }
@@ -284,6 +296,7 @@ impl UnitState {
             | Self::RemoveRequested => Ok(Self::RemoveRequested),
             Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("requestRemoval")),
         }
@@ -301,6 +314,7 @@ impl UnitState {
             | Self::UnprotectRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("detach")),
         }
@@ -319,6 +333,7 @@ impl UnitState {
             | Self::UnprotectRequested
             | Self::RemoveRequested
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("offboard")),
         }
@@ -327,7 +342,7 @@ impl UnitState {
     /// `cancelOffboard`
     ///
     /// # Errors
-    /// When offboarding was not asked for, or the data is gone.
+    /// When offboarding was not asked for, or the data is being destroyed or gone.
     pub fn cancel_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
         match self {
             Self::OffboardRequested { .. } => Ok(Self::CancelOffboardRequested { at: now }),
@@ -337,6 +352,7 @@ impl UnitState {
             | Self::UnprotectRequested
             | Self::RemoveRequested
             | Self::Detached
+            | Self::Destroying { .. }
             | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("cancelOffboard")),
         }
@@ -356,17 +372,18 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::OffboardRequested { .. }
+            | Self::Destroying { .. }
             | Self::Offboarded { .. } => Err(self.refuse("finishCancelOffboard")),
         }
     }
 
-    /// The unit's keys and data are destroyed.
+    /// The grace is over: the data is destroyed from here on, again and again until nothing is left.
     ///
     /// # Errors
-    /// When offboarding was not asked for.
-    pub fn finish_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+    /// When offboarding was not asked for, or was cancelled.
+    pub fn destroy(self) -> Result<Self, TransitionError> {
         match self {
-            Self::OffboardRequested { .. } => Ok(Self::Offboarded { at: now }),
+            Self::OffboardRequested { at } | Self::Destroying { at } => Ok(Self::Destroying { at }),
             Self::Unprotected
             | Self::ProtectRequested
             | Self::Protected
@@ -374,12 +391,35 @@ impl UnitState {
             | Self::RemoveRequested
             | Self::Detached
             | Self::Offboarded { .. }
+            | Self::CancelOffboardRequested { .. } => Err(self.refuse("destroy")),
+        }
+    }
+
+    /// The unit's keys and data are destroyed.
+    ///
+    /// # Errors
+    /// When nothing was being destroyed.
+    pub fn finish_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self {
+            Self::Destroying { .. } => Ok(Self::Offboarded { at: now }),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached
+            | Self::OffboardRequested { .. }
+            | Self::Offboarded { .. }
             | Self::CancelOffboardRequested { .. } => Err(self.refuse("finishOffboard")),
         }
     }
 
     fn refuse(self, event: &'static str) -> TransitionError {
-        let state = if self == Self::Detached { "detached" } else { self.status() };
+        let state = match self {
+            Self::Detached => "detached",
+            Self::Destroying { .. } => "destroying its backups",
+            other => other.status(),
+        };
         TransitionError { event, state }
     }
 }

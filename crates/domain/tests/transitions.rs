@@ -113,6 +113,7 @@ fn unit() -> String {
         UnitState::RemoveRequested,
         UnitState::Detached,
         UnitState::OffboardRequested { at: before() },
+        UnitState::Destroying { at: before() },
         UnitState::Offboarded { at: before() },
         UnitState::CancelOffboardRequested { at: before() },
     ];
@@ -134,6 +135,7 @@ fn unit() -> String {
         table.row(&name, "offboard", state.offboard(now()));
         table.row(&name, "cancelOffboard", state.cancel_offboard(now()));
         table.row(&name, "finishCancelOffboard", state.finish_cancel_offboard());
+        table.row(&name, "destroy", state.destroy());
         table.row(&name, "finishOffboard", state.finish_offboard(now()));
     }
     table.0

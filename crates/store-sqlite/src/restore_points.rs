@@ -1,7 +1,7 @@
 //! Rows of `restore_points` and `restore_point_gaps`. They are inserted by `catalogue.rs`, with the catalogue that belongs to them.
 
 use async_trait::async_trait;
-use holdfast_domain::{Gap, RestorePoint, RestorePointId, Retention, TenantId, UnitId};
+use holdfast_domain::{Gap, RestorePoint, RestorePointId, Retention, TenantId, Timestamp, UnitId};
 use holdfast_store::{RestorePoints, StoreError, Version};
 use rusqlite::{named_params, params};
 
@@ -24,15 +24,21 @@ impl RestorePoints for SqliteTx {
         tenant: TenantId,
         unit: UnitId,
         retention: Retention,
+        now: Timestamp,
     ) -> Result<u64, StoreError> {
         let window = i64::try_from(retention.window.duration().as_micros()).unwrap_or(i64::MAX);
         let changed = self
             .sql()
             .prepare_cached(
-                "UPDATE restore_points SET expires_at = protection_date_time + ?1 WHERE unit = ?2 AND tenant = ?3 AND expires_at <> protection_date_time + ?1",
+                "UPDATE restore_points SET expires_at = protection_date_time + ?1 WHERE unit = ?2 AND tenant = ?3 AND expires_at > ?4 AND expires_at <> protection_date_time + ?1",
             )
             .and_then(|mut prepared| {
-                prepared.execute(params![window, unit.to_string(), tenant.to_string()])
+                prepared.execute(params![
+                    window,
+                    unit.to_string(),
+                    tenant.to_string(),
+                    now.unix_micros()
+                ])
             })
             .map_err(failed)?;
         Ok(changed as u64)

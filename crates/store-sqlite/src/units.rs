@@ -70,6 +70,7 @@ impl Units for SqliteTx {
 fn state_name(state: UnitState) -> &'static str {
     match state {
         UnitState::Detached => "detached",
+        UnitState::Destroying { .. } => "destroying",
         other => other.status(),
     }
 }
@@ -86,6 +87,7 @@ fn state_of(row: &Columns<'_>) -> Result<UnitState, StoreError> {
         "removeRequested" => UnitState::RemoveRequested,
         "detached" => UnitState::Detached,
         "offboardRequested" => UnitState::OffboardRequested { at: at()? },
+        "destroying" => UnitState::Destroying { at: at()? },
         "offboarded" => UnitState::Offboarded { at: at()? },
         "cancelOffboardRequested" => UnitState::CancelOffboardRequested { at: at()? },
         other => return Err(nonsense("units.state", other)),
@@ -95,6 +97,7 @@ fn state_of(row: &Columns<'_>) -> Result<UnitState, StoreError> {
 fn state_since(state: UnitState) -> Option<Timestamp> {
     match state {
         UnitState::OffboardRequested { at }
+        | UnitState::Destroying { at }
         | UnitState::Offboarded { at }
         | UnitState::CancelOffboardRequested { at } => Some(at),
         UnitState::Unprotected

@@ -165,12 +165,14 @@ pub trait RestorePoints: Listed<RestorePoint> {
         tenant: TenantId,
         unit: UnitId,
     ) -> Result<Option<RestorePoint>, StoreError>;
-    /// Gives every point of a unit the expiry that `retention` says; how many changed.
+    /// Gives every point of a unit that has not expired by `now` the expiry that `retention` says; how many changed. What has expired
+    /// stays so.
     async fn set_expiry(
         &mut self,
         tenant: TenantId,
         unit: UnitId,
         retention: Retention,
+        now: Timestamp,
     ) -> Result<u64, StoreError>;
     async fn gaps(&mut self, tenant: TenantId, id: RestorePointId) -> Result<Vec<Gap>, StoreError>;
 }

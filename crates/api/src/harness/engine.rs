@@ -142,7 +142,7 @@ impl Harness {
             }
             Work::RemoveUnit { .. } => {
                 let state = unit.state.detach().expect("requested");
-                unit.leave(state);
+                unit.leave(state, self.clock.now());
             }
             Work::CancelOffboard { .. } => {
                 unit.state = unit.state.finish_cancel_offboard().expect("requested");

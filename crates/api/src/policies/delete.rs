@@ -26,7 +26,7 @@ pub(crate) async fn delete_policy(
     for unit_row in tx.units_of_policy(row.value.tenant, row.value.id).await? {
         let mut unit = unit_row.value;
         let state = unit.state.detach().map_err(|error| refuse("unit", error))?;
-        unit.leave(state);
+        unit.leave(state, call.now());
         unit.stamps.touch(call.caller.actor.clone(), call.now());
         tx.put(&unit, unit_row.version).await?;
     }

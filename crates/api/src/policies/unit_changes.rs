@@ -114,8 +114,16 @@ pub(super) async fn add_unit(
         Some(read) => tx.put(&unit, read).await?,
         None => tx.insert(&unit).await?,
     }
-    if unit.state == UnitState::ProtectRequested && !is_held_by_rule {
+    if is_held_by_rule {
+        return Ok(Ok(unit));
+    }
+    tx.set_expiry(tenant, unit.id, unit.retention, now).await?;
+    if unit.state == UnitState::ProtectRequested {
         tx.enqueue_work(Work::ProtectUnit { unit: unit.id }).await?;
+    }
+    if let Some(pending) = unit.retention.pending {
+        let work = Work::ApplyRetention { policy: policy.id };
+        tx.enqueue_work_at(work, pending.effective_at).await?;
     }
     Ok(Ok(unit))
 }

@@ -124,12 +124,10 @@ async fn change_retention(
 ) -> Result<(), Problem> {
     for row in tx.units_of_policy(policy.tenant, policy.id).await? {
         let mut unit = row.value;
-        unit.retention = policy.retention;
+        unit.retention = unit.retention.follow(policy.retention, call.now());
         tx.put(&unit, row.version).await?;
     }
-    let work = Work::ApplyRetention { policy: policy.id };
-    let at = policy.retention.pending.map_or_else(|| call.now(), |pending| pending.effective_at);
-    tx.enqueue_work_at(work, at).await
+    tx.enqueue_work(Work::ApplyRetention { policy: policy.id }).await
 }
 
 async fn apply(

@@ -99,12 +99,15 @@ pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
         UnitState::Protected => ProtectionUnitStatus::Protected,
         UnitState::UnprotectRequested => ProtectionUnitStatus::UnprotectRequested,
         UnitState::RemoveRequested => ProtectionUnitStatus::RemoveRequested,
-        UnitState::OffboardRequested { .. } => ProtectionUnitStatus::OffboardRequested,
+        UnitState::OffboardRequested { .. } | UnitState::Destroying { .. } => {
+            ProtectionUnitStatus::OffboardRequested
+        }
         UnitState::Offboarded { .. } => ProtectionUnitStatus::Offboarded,
         UnitState::CancelOffboardRequested { .. } => ProtectionUnitStatus::CancelOffboardRequested,
     };
     let offboard_requested_at = match unit.state {
         UnitState::OffboardRequested { at }
+        | UnitState::Destroying { at }
         | UnitState::Offboarded { at }
         | UnitState::CancelOffboardRequested { at } => Some(at),
         UnitState::Unprotected

@@ -104,6 +104,7 @@ impl Resource for Units {
 pub(crate) fn why_not_attachable(state: UnitState) -> &'static str {
     match state {
         UnitState::OffboardRequested { .. }
+        | UnitState::Destroying { .. }
         | UnitState::Offboarded { .. }
         | UnitState::CancelOffboardRequested { .. } => "is being offboarded",
         UnitState::Unprotected

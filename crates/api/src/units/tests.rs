@@ -329,7 +329,8 @@ async fn what_was_offboarded_stays_so() {
     let mut tx = harness.store.begin().await.expect("works");
     let row = tx.unit(tenant, unit).await.expect("works").expect("it exists");
     let mut gone = row.value;
-    gone.state = gone.state.finish_offboard(harness.clock.now()).expect("requested");
+    gone.state = gone.state.destroy().expect("requested");
+    gone.state = gone.state.finish_offboard(harness.clock.now()).expect("being destroyed");
     assert!(matches!(gone.state, UnitState::Offboarded { .. }));
     tx.put(&gone, row.version).await.expect("works");
     tx.commit().await.expect("works");

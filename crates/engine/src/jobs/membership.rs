@@ -61,6 +61,7 @@ pub(super) async fn admit(
     if is_here {
         return Ok(Admission::Held(unit.id));
     }
+    tx.set_expiry(tenant, unit.id, unit.retention, now).await?;
     if unit.state == UnitState::ProtectRequested {
         enqueue(tx, shared, tenant, Work::ProtectUnit { unit: unit.id }, now).await?;
     }

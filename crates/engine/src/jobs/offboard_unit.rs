@@ -20,20 +20,28 @@ pub(crate) async fn run(
 ) -> Result<(), JobError> {
     let now = shared.clock.now();
     let mut tx = shared.store.begin().await?;
-    let state = tx.unit(job.tenant, unit).await?.map(|found| found.value.state);
-    let Some(UnitState::OffboardRequested { at }) = state else {
+    let found = tx.unit(job.tenant, unit).await?;
+    let Some((mut found, destroying)) =
+        found.and_then(|found| found.value.state.destroy().ok().map(|state| (found, state)))
+    else {
         // Cancelled.
         tx.finish(keeper.lease()?).await?;
         return Ok(tx.commit().await?);
     };
-    let due = at.plus(shared.options.offboard_grace);
-    if now < due {
-        // Cancelled, and asked for again: this job waited for the first time.
-        tx.enqueue(job.tenant, JobId::random(&*shared.entropy), job.work, due).await?;
-        tx.finish(keeper.lease()?).await?;
-        return Ok(tx.commit().await?);
+    if let UnitState::OffboardRequested { at } = found.value.state {
+        let due = at.plus(shared.options.offboard_grace);
+        if now < due {
+            // Cancelled, and asked for again: this job waited for the first time.
+            tx.enqueue(job.tenant, JobId::random(&*shared.entropy), job.work, due).await?;
+            tx.finish(keeper.lease()?).await?;
+            return Ok(tx.commit().await?);
+        }
+        // From here on a cancellation is refused: none may be promised what is half destroyed.
+        found.value.state = destroying;
+        tx.guard(keeper.lease()?).await?;
+        tx.put(&found.value, found.version).await?;
     }
-    drop(tx);
+    tx.commit().await?;
     shared.repositories.destroy(unit, keeper).await?;
     loop {
         let mut tx = shared.store.begin().await?;

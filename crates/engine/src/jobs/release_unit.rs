@@ -26,7 +26,7 @@ pub(crate) async fn run(
         // Refused: somebody wished otherwise meanwhile.
         if let Ok(state) = released {
             if matches!(job.work, Work::RemoveUnit { .. }) {
-                found.value.leave(state);
+                found.value.leave(state, now);
             } else {
                 found.value.state = state;
                 found.value.next_backup_at = None;

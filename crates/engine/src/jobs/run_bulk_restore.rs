@@ -48,52 +48,58 @@ pub(crate) async fn give_up(
 /// What was named, and the unit of it.
 type Named = (String, UnitId);
 
-/// Units are found by the name that their last backup saw, so that what is gone can be restored; then by asking the tenant.
+/// The tenant says what a name means today; only what it no longer has is found by the name that its last backup saw, so that what is
+/// gone can be restored. An address may have passed from one site to another.
 async fn resolve(
     shared: &Shared,
     job: &ClaimedJob,
     request: &BulkRestoreRequest,
 ) -> Result<(Vec<Named>, Vec<PublicErrorDetail>), JobError> {
-    let of = Filter::equal(UnitColumn::Workload, request.workload.name());
-    let all = find_all::<ProtectionUnit>(&mut *shared.store.read().await?, job.tenant, of).await?;
-    let known: HashMap<String, UnitId> = all
-        .iter()
-        .flat_map(|unit| {
-            let names = [unit.web_url.as_deref(), unit.email.as_deref()];
-            names.into_iter().flatten().map(|name| (address_key(name), unit.id))
-        })
-        .collect();
-    let (mut units, mut failures, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &request.names {
-        match known.get(&address_key(name)) {
-            Some(unit) => units.push((name.clone(), *unit)),
-            None => unknown.push(name.clone()),
-        }
-    }
+    let names = &request.names;
     let mut resources = Vec::new();
-    if !unknown.is_empty() {
+    if !names.is_empty() {
         let connector = shared.connector(job.tenant).await?;
         let at_once = shared.options.transfers;
-        let names = Names::new(&*connector, request.workload, unknown.len(), at_once).await?;
-        resources.extend(unknown.iter().cloned().zip(names.resolve(&unknown).await?));
+        let asked = Names::new(&*connector, request.workload, names.len(), at_once).await?;
+        resources.extend(names.iter().zip(asked.resolve(names).await?));
     }
     let ids = read_ids(request.workload, &request.ids);
-    resources.extend(request.ids.iter().cloned().zip(ids));
+    resources.extend(request.ids.iter().zip(ids));
+    let known = last_names(shared, job, request).await?;
+    let (mut units, mut failures) = (Vec::new(), Vec::new());
     let mut tx = shared.store.read().await?;
     for (name, resource) in resources {
-        match resource {
-            Err(failure) => failures.push(failure),
-            Ok(resource) => match unit_of(&mut *tx, job, &resource).await? {
-                Some(unit) => units.push((name, unit)),
-                None => failures.push(failure(
-                    "ProtectionUnitNotFound",
-                    "It was never protected.",
-                    name,
-                )),
-            },
+        let (unit, failed) = match resource {
+            Ok(resource) => {
+                let why = "It was never protected.";
+                let failed = failure("ProtectionUnitNotFound", why, name.clone());
+                (unit_of(&mut *tx, job, &resource).await?, failed)
+            }
+            Err(failed) => (None, failed),
+        };
+        match unit.or_else(|| known.get(&address_key(name)).copied()) {
+            Some(unit) => units.push((name.clone(), unit)),
+            None => failures.push(failed),
         }
     }
     Ok((units, failures))
+}
+
+/// Units by the addresses that their last backups saw; of several the one that was protected last.
+async fn last_names(
+    shared: &Shared,
+    job: &ClaimedJob,
+    request: &BulkRestoreRequest,
+) -> Result<HashMap<String, UnitId>, JobError> {
+    let of = Filter::equal(UnitColumn::Workload, request.workload.name());
+    let mut all =
+        find_all::<ProtectionUnit>(&mut *shared.store.read().await?, job.tenant, of).await?;
+    all.sort_by_key(|unit| unit.stamps.created_at);
+    let names = all.iter().flat_map(|unit| {
+        let names = [unit.web_url.as_deref(), unit.email.as_deref()];
+        names.into_iter().flatten().map(|name| (address_key(name), unit.id))
+    });
+    Ok(names.collect())
 }
 
 async fn unit_of(

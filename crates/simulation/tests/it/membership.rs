@@ -343,3 +343,81 @@ async fn a_shorter_window_waits_and_a_longer_one_does_not() {
     assert_eq!(expiry().await, 180);
     assert!(world.clock.now() > made.protection_date_time);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_that_changes_its_policy_loses_nothing_before_its_grace() {
+    let world = world(708).await;
+    let site = world.protected("moving").await.unwrap();
+    let policies = get(&world, "/protectionPolicies").await;
+    let first = format!("/sharePointProtectionPolicies/{}", id(&policies["value"][0]));
+    let patch = async |path: &str, body: Value| {
+        world.node.graph.backup(Method::PATCH, path, &body).await.unwrap();
+        work(&world).await;
+    };
+    let windows =
+        |period: &str| json!({ "retentionSettings": [{ "interval": "R/P1W", "period": period }] });
+    let move_to = async |from: &str, to: &str| {
+        let unit = site.unit.to_string();
+        let leaves = json!([{ "@removed": { "reason": "changed" }, "id": unit }]);
+        patch(from, json!({ "siteProtectionUnits@delta": leaves })).await;
+        patch(to, json!({ "siteProtectionUnits@delta": [{ "siteId": site.site }] })).await;
+    };
+    let made = world.latest(site.unit).await.unwrap().unwrap();
+    let expiry = async || {
+        let tenant = world.tenant.facts().tenant_id;
+        let mut tx = world.node.store.read().await.unwrap();
+        let point = tx.restore_point(tenant, made.id).await.unwrap().unwrap();
+        point.expires_at.since(made.protection_date_time).as_secs() / DAY.as_secs()
+    };
+    patch(&first, windows("P730D")).await;
+    let body = json!({ "displayName": "second", "retentionSettings": windows("P365D")["retentionSettings"] });
+    let second = policy(&world, "sharePointProtectionPolicies", body).await;
+    move_to(&first, &second).await;
+    assert_eq!(expiry().await, 730, "the grace has begun");
+    // Said again, or on its way elsewhere, the policy's window destroys nothing earlier.
+    patch(&second, windows("P365D")).await;
+    assert_eq!(expiry().await, 730);
+    world.clock.advance(20 * DAY);
+    patch(&second, windows("P180D")).await;
+    world.clock.advance(11 * DAY);
+    work(&world).await;
+    assert_eq!(expiry().await, 730, "asked for something else, the grace began anew");
+    world.clock.advance(20 * DAY);
+    work(&world).await;
+    assert_eq!(expiry().await, 180);
+    // What it joins with a longer window holds at once; what waited in a policy that it leaves does not come.
+    move_to(&second, &first).await;
+    assert_eq!(expiry().await, 730);
+    patch(&first, windows("P90D")).await;
+    move_to(&first, &second).await;
+    let unit = get(&world, &format!("/protectionUnits/{}", site.unit)).await;
+    assert_eq!(unit["status"], "protected");
+    world.clock.advance(31 * DAY);
+    work(&world).await;
+    assert_eq!(expiry().await, 180);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_restore_means_the_site_that_has_the_address_today() {
+    let world = world(709).await;
+    let old = world.protected("address").await.unwrap();
+    let path = format!("/beta/sites/{}", old.site);
+    world.node.graph.call(Method::DELETE, &path, &Value::Null).await.unwrap().ok().unwrap();
+    let new = world.protected("address").await.unwrap();
+    assert_ne!(old.unit, new.unit);
+    for (destination, url) in [("inPlace", "sites/address"), ("new", "sites/ADDRESS/")] {
+        let session = id(&post(&world, "/sharePointRestoreSessions", json!({})).await);
+        let below = format!("/sharePointRestoreSessions/{session}");
+        let body = json!({
+            "displayName": "R", "destinationType": destination,
+            "siteWebUrls": [format!("https://contoso.sharepoint.com/{url}")],
+            "protectionTimePeriod": { "startDateTime": "2000-01-01T00:00:00Z" },
+        });
+        post(&world, &format!("{below}/siteRestoreArtifactsBulkAdditionRequests"), body).await;
+        world.node.engine.run_until_idle().await.unwrap();
+        let found = get(&world, &format!("{below}/siteRestoreArtifacts")).await;
+        let point = found["value"][0]["restorePoint"]["id"].as_str().unwrap();
+        let path = format!("/restorePoints/{point}/protectionUnit");
+        assert_eq!(id(&get(&world, &path).await), new.unit.to_string());
+    }
+}

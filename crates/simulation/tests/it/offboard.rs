@@ -102,6 +102,7 @@ async fn cancelled_in_time_everything_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_in_the_middle_leaves_it_to_the_next() {
+    let mut half_done = 0;
     for fault in [Fault::Fail, Fault::KillBefore, Fault::KillAfter] {
         let mut at = 1;
         loop {
@@ -113,6 +114,12 @@ async fn a_kill_in_the_middle_leaves_it_to_the_next() {
             let died = world.node.settle_or_die(&world.clock).await.unwrap();
             let struck = world.node.object_faults.has_struck();
             world.node.object_faults.reset();
+            let is_half_done = matches!(state(&world, site.unit).await, UnitState::Destroying { .. });
+            if is_half_done {
+                let refused = world.cancel_offboard(site.unit).await.unwrap_err().to_string();
+                assert!(refused.contains("OperationNotAllowed"), "{refused}");
+                half_done += 1;
+            }
             if died {
                 world.restart_node().unwrap();
                 world.clock.advance(Duration::from_secs(61));
@@ -127,4 +134,5 @@ async fn a_kill_in_the_middle_leaves_it_to_the_next() {
         }
         assert!(at > 4, "no calls to the object store");
     }
+    assert!(half_done > 0, "nothing was interrupted while it was destroyed");
 }
