@@ -184,17 +184,33 @@ impl Writing {
         self.log(operation, policy.workload, details).await
     }
 
-    /// An entry about a restore session.
-    pub(crate) async fn log_session(
-        &mut self,
-        session: &RestoreSession,
-        operation: ActivityOperation,
-    ) -> Result<(), Problem> {
-        let details = json!({
+    /// An entry about a new restore session.
+    pub(crate) async fn log_new_session(&mut self, session: &RestoreSession) -> Result<(), Problem> {
+        let artifacts = self.tx.artifacts_of_session(session.tenant, session.id).await?;
+        let mut details = json!({
             "restoreSessionId": session.id.to_string(),
             "restoreSessionStatus": session.state.status(),
+            "tags": "fastRestore",
+            "restoreArtifactDetails": {
+                "totalArtifactsCount": artifacts.len(), "restoredCount": 0, "failedCount": 0,
+            },
         });
-        self.log(operation, session.workload, details).await
+        if let Some(first) = artifacts.first() {
+            details["destinationType"] = json!(first.value.destination.name());
+        }
+        self.log(ActivityOperation::RestoreTaskCreated, session.workload, details).await
+    }
+
+    /// An entry about a unit whose offboarding was asked for now, and ends at `end`.
+    pub(crate) async fn log_offboarding(
+        &mut self,
+        unit: &ProtectionUnit,
+        status: OffboardingStatus,
+        end: Timestamp,
+    ) -> Result<(), Problem> {
+        let acting = acting(&self.caller, &self.app);
+        let start = acting.now;
+        Ok(activity::log_offboarding(&mut *self.tx, acting, unit, status, start, end).await?)
     }
 
     /// Tells by the next digest what no setting silences but switching notifications off.

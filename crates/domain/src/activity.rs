@@ -98,3 +98,10 @@ named! {
         Succeeded = "succeeded", Failed = "failed", PartiallySucceeded = "partiallySucceeded",
     }
 }
+
+named! {
+    /// `offboardingStatus` of `microsoft.graph.offboardingDetails`, which is free text.
+    OffboardingStatus {
+        Requested = "requested", Cancelled = "cancelled", Completed = "completed",
+    }
+}

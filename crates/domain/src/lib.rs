@@ -31,7 +31,7 @@ mod service_app;
 mod time;
 mod unit;
 
-pub use activity::{Activity, ActivityOperation, ActivityResult};
+pub use activity::{Activity, ActivityOperation, ActivityResult, OffboardingStatus};
 pub use address::address_below;
 pub use artifact::{
     ArtifactPart, ArtifactState, DestinationType, RestoreArtifact, RestoredItem, RestoredSite,

@@ -139,6 +139,7 @@ pub enum UnitState {
     RemoveRequested,
     /// In no policy; its restore points stay until they expire. Published as `unprotected`.
     Detached,
+    /// `at` is when offboarding was asked for, here and in what follows from it.
     OffboardRequested {
         at: Timestamp,
     },
@@ -167,6 +168,23 @@ impl UnitState {
             Self::OffboardRequested { .. } | Self::Destroying { .. } => "offboardRequested",
             Self::Offboarded { .. } => "offboarded",
             Self::CancelOffboardRequested { .. } => "cancelOffboardRequested",
+        }
+    }
+
+    /// `offboardRequestedDateTime`: when its offboarding was asked for.
+    #[must_use]
+    pub fn offboarding_since(self) -> Option<Timestamp> {
+        match self {
+            Self::OffboardRequested { at }
+            | Self::Destroying { at }
+            | Self::Offboarded { at }
+            | Self::CancelOffboardRequested { at } => Some(at),
+            Self::Unprotected
+            | Self::ProtectRequested
+            | Self::Protected
+            | Self::UnprotectRequested
+            | Self::RemoveRequested
+            | Self::Detached => None,
         }
     }
 
@@ -343,9 +361,9 @@ impl UnitState {
     ///
     /// # Errors
     /// When offboarding was not asked for, or the data is being destroyed or gone.
-    pub fn cancel_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+    pub fn cancel_offboard(self) -> Result<Self, TransitionError> {
         match self {
-            Self::OffboardRequested { .. } => Ok(Self::CancelOffboardRequested { at: now }),
+            Self::OffboardRequested { at } => Ok(Self::CancelOffboardRequested { at }),
             Self::Unprotected
             | Self::ProtectRequested
             | Self::Protected
@@ -399,9 +417,9 @@ impl UnitState {
     ///
     /// # Errors
     /// When nothing was being destroyed.
-    pub fn finish_offboard(self, now: Timestamp) -> Result<Self, TransitionError> {
+    pub fn finish_offboard(self) -> Result<Self, TransitionError> {
         match self {
-            Self::Destroying { .. } => Ok(Self::Offboarded { at: now }),
+            Self::Destroying { at } => Ok(Self::Offboarded { at }),
             Self::Unprotected
             | Self::ProtectRequested
             | Self::Protected

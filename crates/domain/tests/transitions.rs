@@ -133,10 +133,10 @@ fn unit() -> String {
         table.row(&name, "requestRemoval", state.request_removal());
         table.row(&name, "detach", state.detach());
         table.row(&name, "offboard", state.offboard(now()));
-        table.row(&name, "cancelOffboard", state.cancel_offboard(now()));
+        table.row(&name, "cancelOffboard", state.cancel_offboard());
         table.row(&name, "finishCancelOffboard", state.finish_cancel_offboard());
         table.row(&name, "destroy", state.destroy());
-        table.row(&name, "finishOffboard", state.finish_offboard(now()));
+        table.row(&name, "finishOffboard", state.finish_offboard());
     }
     table.0
 }

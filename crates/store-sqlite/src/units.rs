@@ -94,21 +94,6 @@ fn state_of(row: &Columns<'_>) -> Result<UnitState, StoreError> {
     })
 }
 
-fn state_since(state: UnitState) -> Option<Timestamp> {
-    match state {
-        UnitState::OffboardRequested { at }
-        | UnitState::Destroying { at }
-        | UnitState::Offboarded { at }
-        | UnitState::CancelOffboardRequested { at } => Some(at),
-        UnitState::Unprotected
-        | UnitState::ProtectRequested
-        | UnitState::Protected
-        | UnitState::UnprotectRequested
-        | UnitState::RemoveRequested
-        | UnitState::Detached => None,
-    }
-}
-
 fn site_collection(unit: &ProtectionUnit) -> Option<String> {
     match ResourceId::parse(unit.workload, &unit.resource) {
         Some(ResourceId::Site(site)) => Some(site.collection.to_string()),
@@ -158,7 +143,7 @@ impl Written for ProtectionUnit {
             ("site_collection", optional_text(site_collection(self))),
             ("policy", optional_text(self.policy)),
             ("state", text(state_name(self.state))),
-            ("state_since", time(state_since(self.state))),
+            ("state_since", time(self.state.offboarding_since())),
             ("status", text(self.state.status())),
             ("name", optional_text(self.name.as_ref())),
             ("web_url", optional_text(self.web_url.as_ref())),

@@ -3,7 +3,8 @@
 
 use holdfast_domain::{
     Activity, ActivityId, ActivityOperation, ActivityResult, Actor, Entropy, JobId, Notice,
-    NoticeKind, ProtectionPolicy, PublicError, TenantId, Timestamp, Work, Workload, next_digest_at,
+    NoticeKind, OffboardingStatus, ProtectionPolicy, ProtectionUnit, PublicError, TenantId,
+    Timestamp, Work, Workload, next_digest_at,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +77,35 @@ pub fn policy_details(policy: &ProtectionPolicy) -> Value {
         "policyStatus": policy.state.status(),
         "retentionPeriod": format!("P{}D", policy.retention.window.days()),
     })
+}
+
+/// Writes an entry about the offboarding of one unit: asked for, cancelled or completed.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn log_offboarding(
+    tx: &mut dyn Tx,
+    acting: Acting<'_>,
+    unit: &ProtectionUnit,
+    status: OffboardingStatus,
+    start: Timestamp,
+    end: Timestamp,
+) -> Result<(), StoreError> {
+    let count = |counted| u32::from(status == counted);
+    let details = json!({
+        "offboardingDetails": {
+            "totalRequestedCount": 1,
+            "offboardedCount": count(OffboardingStatus::Completed),
+            "failedCount": 0,
+            "cancelledCount": count(OffboardingStatus::Cancelled),
+            "offboardStartDateTime": start.to_string(),
+            "offboardEndDateTime": end.to_string(),
+            "offboardingStatus": status.name(),
+        },
+    });
+    let (operation, outcome) =
+        (ActivityOperation::ProtectionUnitLevelOffboarding, (ActivityResult::Succeeded, None));
+    log_activity(tx, acting, operation, outcome, unit.workload, &details).await
 }
 
 /// Notes it for the tenant's next digest, if its setting wants that.

@@ -10,7 +10,7 @@ use holdfast_store::Listed;
 use holdfast_store::query::{Filter, PolicyColumn, Value as StoredValue};
 use serde_json::Value;
 
-use super::unit_changes::{self, read_resource, refuse_duplicates};
+use super::unit_changes::{self, UnitChanges, read_resource, refuse_duplicates};
 use super::{SERVER_SET, check_name, refuse_billing_policy, take_mode, take_retention};
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
@@ -105,7 +105,8 @@ pub(crate) async fn create_policy(call: Call, workload: Workload) -> Result<Answ
     for resource in &excluded {
         exclusions::add(&mut tx, &call, &policy, resource).await?;
     }
-    tx.log_policy(&policy, ActivityOperation::BackupPolicyCreated, None).await?;
+    let added = UnitChanges { asked_to_add: resources.len(), added: resources.len(), ..UnitChanges::default() };
+    tx.log_policy(&policy, ActivityOperation::BackupPolicyCreated, Some(added.details())).await?;
     tx.commit().await?;
     let context = format!("/{}/$entity", workload.policies());
     let body = collection::entity(&call, &context, render::policy(&policy, &call));

@@ -6,7 +6,7 @@ use holdfast_domain::{
 };
 use holdfast_graph_model::ErrorCode;
 use holdfast_store::find_unit;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::{Call, Writing};
 use crate::extract::JsonObject;
@@ -34,6 +34,28 @@ const SERVER_SET: [&str; 18] = [
     "lastModifiedBy",
     "lastModifiedDateTime",
 ];
+
+/// How the changes of a request went: `protectionUnitDetails` of the activity log.
+#[derive(Default)]
+pub(super) struct UnitChanges {
+    pub(super) asked_to_add: usize,
+    pub(super) asked_to_remove: usize,
+    pub(super) added: usize,
+    pub(super) removed: usize,
+}
+
+impl UnitChanges {
+    pub(super) fn details(&self) -> Value {
+        json!({ "protectionUnitDetails": {
+            "requestedToAddCount": self.asked_to_add,
+            "requestedToRemoveCount": self.asked_to_remove,
+            "addedCount": self.added,
+            "removedCount": self.removed,
+            "failedCount": self.asked_to_add + self.asked_to_remove - self.added - self.removed,
+            "backupConfigurationType": "Manual Selection",
+        } })
+    }
+}
 
 /// Reads one unit, or exclusion unit, of a request: an object with `siteId` or `directoryObjectId` (mailboxes also with `userId`,
 /// as an old page has it). Properties that the service sets are passed over.

@@ -7,7 +7,7 @@ use holdfast_domain::{
 use holdfast_graph_model::ErrorCode;
 use serde_json::{Map, Value, json};
 
-use super::unit_changes::{self, read_resource, refuse_duplicates};
+use super::unit_changes::{self, UnitChanges, read_resource, refuse_duplicates};
 use super::{SERVER_SET, check_name, load, refuse_billing_policy, take_mode, take_retention};
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
@@ -82,7 +82,7 @@ pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answ
             "'protectionMode' is chosen when a policy is created, and stays.",
         ));
     }
-    let mut answer = Map::new();
+    let (mut answer, mut unit_details) = (Map::new(), None);
     if let Some(name) = display_name {
         answer.insert("displayName".to_owned(), json!(name));
         let before = std::mem::replace(&mut policy.display_name, name);
@@ -97,8 +97,9 @@ pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answ
         change_retention(&mut tx, &call, &policy).await?;
     }
     if let Some(changes) = changes {
-        let results = apply(&mut tx, &call, &mut policy, changes).await?;
+        let (results, counts) = apply(&mut tx, &call, &mut policy, changes).await?;
         answer.insert(delta, Value::Array(results));
+        unit_details = Some(counts.details());
     }
     if let Some(excluded) = excluded {
         let results = exclusions::apply(&mut tx, &call, &policy, excluded).await?;
@@ -108,7 +109,8 @@ pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answ
         }
     }
     if window.is_some() || answer.len() > 1 || !answer.contains_key("displayName") {
-        tx.log_policy(&policy, ActivityOperation::BackupPolicyModified, None).await?;
+        let modified = ActivityOperation::BackupPolicyModified;
+        tx.log_policy(&policy, modified, unit_details).await?;
     }
     policy.stamps.touch(call.caller.actor.clone(), call.now());
     tx.put(&policy, version).await?;
@@ -135,20 +137,26 @@ async fn apply(
     call: &Call,
     policy: &mut ProtectionPolicy,
     changes: Vec<Change>,
-) -> Result<Vec<Value>, Problem> {
-    let (mut results, mut changed) = (Vec::new(), false);
+) -> Result<(Vec<Value>, UnitChanges), Problem> {
+    let (mut results, mut counts) = (Vec::new(), UnitChanges::default());
     for change in changes {
-        let outcome = match change {
-            Change::Add(resource) => unit_changes::add_unit(tx, call, policy, &resource)
-                .await?
-                .map_err(|state| not_added(call, policy.workload, &resource, state)),
-            Change::Remove(unit) => unit_changes::remove_unit(tx, call, policy, unit)
-                .await?
-                .ok_or_else(|| not_removed(call, &unit.to_string())),
+        let (outcome, done) = match change {
+            Change::Add(resource) => {
+                counts.asked_to_add += 1;
+                let added = unit_changes::add_unit(tx, call, policy, &resource).await?;
+                let failed = |state| not_added(call, policy.workload, &resource, state);
+                (added.map_err(failed), &mut counts.added)
+            }
+            Change::Remove(unit) => {
+                counts.asked_to_remove += 1;
+                let removed = unit_changes::remove_unit(tx, call, policy, unit).await?;
+                let failed = || not_removed(call, &unit.to_string());
+                (removed.ok_or_else(failed), &mut counts.removed)
+            }
         };
         match outcome {
             Ok(unit) => {
-                changed = true;
+                *done += 1;
                 let mut shown = render::unit(&unit, call);
                 shown.remove("@odata.type");
                 results.push(Value::Object(shown));
@@ -156,13 +164,13 @@ async fn apply(
             Err(failed) => results.push(failed),
         }
     }
-    if changed {
+    if counts.added + counts.removed > 0 {
         let state = policy.state.change_units().map_err(|error| {
             Problem::transition(ErrorCode::PolicyActionNotAllowed, "policy", error)
         })?;
         policy.state = unit_changes::settle(tx, policy, state).await?;
     }
-    Ok(results)
+    Ok((results, counts))
 }
 
 fn read_changes(items: Vec<Value>, workload: Workload) -> Result<Vec<Change>, Problem> {

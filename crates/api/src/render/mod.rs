@@ -105,18 +105,7 @@ pub(crate) fn unit(unit: &ProtectionUnit, call: &Call) -> Map<String, Value> {
         UnitState::Offboarded { .. } => ProtectionUnitStatus::Offboarded,
         UnitState::CancelOffboardRequested { .. } => ProtectionUnitStatus::CancelOffboardRequested,
     };
-    let offboard_requested_at = match unit.state {
-        UnitState::OffboardRequested { at }
-        | UnitState::Destroying { at }
-        | UnitState::Offboarded { at }
-        | UnitState::CancelOffboardRequested { at } => Some(at),
-        UnitState::Unprotected
-        | UnitState::ProtectRequested
-        | UnitState::Protected
-        | UnitState::UnprotectRequested
-        | UnitState::RemoveRequested
-        | UnitState::Detached => None,
-    };
+    let offboard_requested_at = unit.state.offboarding_since();
     let retention = unit.retention.at(call.now());
     let pending = retention.pending.map(|pending| {
         Shape::untyped("retentionPeriodChange", call.viewer)

@@ -255,6 +255,7 @@ pub(crate) async fn delete_bulk_request(call: Call, workload: Workload) -> Resul
     call.allow_options(&[])?;
     let mut tx = call.write().await?;
     let row = collection::load::<BulkRequests>(&mut *tx, &call, At::In(workload)).await?;
+    tx.require_restore().await?;
     if row.value.state == BulkState::Active {
         return Err(Problem::new(
             ErrorCode::InvalidStateForBulkRequestDeletion,

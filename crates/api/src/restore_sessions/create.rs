@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use holdfast_domain::limits::ARTIFACTS_PER_SESSION_REQUEST;
 use holdfast_domain::{
-    ActivityOperation, ConflictBehavior, PolicyId, RestoreJobType, RestoreSession,
+    ConflictBehavior, PolicyId, RestoreJobType, RestoreSession,
     RestoreSessionId, Stamps, Workload,
 };
 use holdfast_graph_model::ErrorCode;
@@ -90,7 +90,7 @@ pub(crate) async fn create_restore_session(
         let place = format!("{}/{index}", creation.list);
         insert(&mut tx, &call, &session, wanted, &place).await?;
     }
-    tx.log_session(&session, ActivityOperation::RestoreTaskCreated).await?;
+    tx.log_new_session(&session).await?;
     let body = entity(&mut *tx, &call, &session).await?;
     tx.commit().await?;
     let url = call.url(&format!("/restoreSessions/{}", session.id));

@@ -16,6 +16,7 @@ pub(crate) async fn delete_restore_session(
     call.allow_options(&[])?;
     let mut tx = call.write().await?;
     let row = load(&mut *tx, &call, workload).await?;
+    tx.require_restore().await?;
     row.value.state.delete().map_err(|error| {
         Problem::transition(ErrorCode::RestoreSessionActionNotAllowed, "restore session", error)
     })?;

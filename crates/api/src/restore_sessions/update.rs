@@ -81,8 +81,10 @@ pub(crate) async fn update_restore_session(
     let mut session = row.value;
     let activates = resolve_status(&call, &session, &update.status)?;
     let mut changed = activates;
+    let mut names_policy = false;
     let mut body = Map::new();
     if update.changes.is_some() || update.policy.is_some() {
+        tx.require_restore().await?;
         session.state = session.state.change_artifacts().map_err(|error| {
             Problem::transition(ErrorCode::RestoreSessionActionNotAllowed, "restore session", error)
         })?;
@@ -91,9 +93,9 @@ pub(crate) async fn update_restore_session(
         require_policy(&mut tx, &call, workload, policy).await?;
         session.policy = Some(policy);
         changed = true;
+        names_policy = true;
     }
     if let Some(changes) = update.changes {
-        tx.require_restore().await?;
         if changes.kind == RestoreJobType::Granular && workload != Workload::Exchange {
             body.insert("@context".to_owned(), json!("#$delta"));
             body.insert("id".to_owned(), json!(session.id.to_string()));
@@ -102,6 +104,9 @@ pub(crate) async fn update_restore_session(
         let outcome = apply(&mut tx, &call, &mut session, changes).await?;
         changed |= outcome.changed;
         body.insert(delta, Value::Array(outcome.results));
+    }
+    if names_policy {
+        require_artifacts_of_policy(&mut tx, &session).await?;
     }
     if activates {
         tx.require_restore().await?;
@@ -117,6 +122,27 @@ pub(crate) async fn update_restore_session(
     }
     tx.commit().await?;
     Ok(Answer::ok(body))
+}
+
+/// All units of a session that names a policy belong to it, those that were there before, too.
+async fn require_artifacts_of_policy(
+    tx: &mut Writing,
+    session: &RestoreSession,
+) -> Result<(), Problem> {
+    for row in tx.artifacts_of_session(session.tenant, session.id).await? {
+        let unit = row.value.restore_point.unit();
+        let found = tx.unit(session.tenant, unit).await?;
+        if found.is_none_or(|found| found.value.policy != session.policy) {
+            return Err(Problem::at(
+                CODE,
+                "policyId",
+                format!(
+                    "'policyId' cannot be set: the unit {unit} of an artifact is in another policy; remove the artifact first."
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read(call: &Call, id: RestoreSessionId, workload: Workload) -> Result<Update, Problem> {

@@ -52,6 +52,8 @@ async fn the_owners_id_must_be_a_guid() {
 async fn locks_are_shown_and_lifted() {
     let harness = Harness::new().await;
     let since = harness.clock.now();
+    let draft = harness.post("/sharePointRestoreSessions", json!({})).await.ok();
+    let draft = Harness::id(&draft);
     harness.put_service(TENANT, ServiceState::ProtectionChangeLocked { since }).await;
     let status = harness.get("").await.ok()["serviceStatus"].clone();
     assert_eq!(status["status"], "protectionChangeLocked");
@@ -59,6 +61,10 @@ async fn locks_are_shown_and_lifted() {
     harness.put_service(TENANT, ServiceState::RestoreLocked { since }).await;
     assert_eq!(harness.get("").await.ok()["serviceStatus"]["status"], "restoreLocked");
     harness.post("/sharePointRestoreSessions", json!({})).await.refused(403, "OperationNotAllowed");
+    // Reading only: not even a draft goes.
+    let path = format!("/restoreSessions/{draft}");
+    harness.delete(&path).await.refused(403, "OperationNotAllowed");
+    harness.get(&path).await.ok();
     harness.post("/enable", json!({ "appOwnerTenantId": TENANT })).await.ok();
     harness.post("/sharePointRestoreSessions", json!({})).await.ok();
 }

@@ -1,9 +1,9 @@
 //! `POST /protectionUnits/{id}/offboard` and `cancelOffboard` (`protectionUnitBase`)
 
 use holdfast_domain::limits::OFFBOARD_GRACE;
-use holdfast_domain::{ActivityOperation, ProtectionUnit, Work};
+use holdfast_domain::{OffboardingStatus, ProtectionUnit, Work};
 use holdfast_graph_model::ErrorCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Units;
 use crate::answer::Answer;
@@ -27,14 +27,7 @@ pub(crate) async fn offboard_unit(call: Call) -> Result<Answer, Problem> {
     tx.put(&unit, row.version).await?;
     let at = call.now().plus(OFFBOARD_GRACE);
     tx.enqueue_work_at(Work::OffboardUnit { unit: unit.id }, at).await?;
-    let details = json!({
-        "offboardingDetails": {
-            "totalRequestedCount": 1, "offboardedCount": 0, "failedCount": 0, "cancelledCount": 0,
-            "offboardStartDateTime": call.now().to_string(), "offboardEndDateTime": at.to_string(),
-            "offboardingStatus": "requested",
-        },
-    });
-    tx.log(ActivityOperation::ProtectionUnitLevelOffboarding, unit.workload, details).await?;
+    tx.log_offboarding(&unit, OffboardingStatus::Requested, at).await?;
     tx.commit().await?;
     Ok(Answer::ok(entity(&call, &unit)))
 }
@@ -47,7 +40,7 @@ pub(crate) async fn cancel_offboard_unit(call: Call) -> Result<Answer, Problem> 
     let row = collection::load::<Units>(&mut *tx, &call, At::All).await?;
     tx.require_protection_change().await?;
     let mut unit = row.value;
-    unit.state = unit.state.cancel_offboard(call.now()).map_err(|error| {
+    unit.state = unit.state.cancel_offboard().map_err(|error| {
         Problem::transition(ErrorCode::OperationNotAllowed, "protection unit", error)
     })?;
     unit.stamps.touch(call.caller.actor.clone(), call.now());

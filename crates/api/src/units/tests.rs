@@ -330,7 +330,7 @@ async fn what_was_offboarded_stays_so() {
     let row = tx.unit(tenant, unit).await.expect("works").expect("it exists");
     let mut gone = row.value;
     gone.state = gone.state.destroy().expect("requested");
-    gone.state = gone.state.finish_offboard(harness.clock.now()).expect("being destroyed");
+    gone.state = gone.state.finish_offboard().expect("being destroyed");
     assert!(matches!(gone.state, UnitState::Offboarded { .. }));
     tx.put(&gone, row.version).await.expect("works");
     tx.commit().await.expect("works");

@@ -38,12 +38,17 @@ pub(crate) async fn run(
                 && artifact.value.destination == DestinationType::InPlace
                 && (!restored_in_place.insert(unit)
                     || tx.unit_is_being_restored(job.tenant, unit, session).await?);
-            if is_duplicate {
+            let point = tx.restore_point(job.tenant, artifact.value.restore_point).await?;
+            let refused = if point.is_none_or(|point| point.expires_at <= now) {
+                Some(("InvalidRestoreTime", "The restore point has expired."))
+            } else if is_duplicate {
+                Some(("DuplicateArtifactRestoreRequest", "It is being restored in place already."))
+            } else {
+                None
+            };
+            if let Some((code, message)) = refused {
                 artifact.value.state = artifact.value.state.fail(now)?;
-                artifact.value.error = Some(PublicError::new(
-                    "DuplicateArtifactRestoreRequest",
-                    "This site is being restored already.",
-                ));
+                artifact.value.error = Some(PublicError::new(code, message));
             } else {
                 artifact.value.state = artifact.value.state.scheduled()?;
                 let work = Work::RestoreArtifact { artifact: artifact.value.id, unit };

@@ -43,7 +43,7 @@ pub(crate) async fn run(
         details: errors,
         ..PublicError::new("UnknownError", "The rule names what is not there.")
     });
-    finish(shared, keeper, job, id, error, Some((policy, counts))).await
+    finish(shared, keeper, job, id, error, Some((policy, Some(counts)))).await
 }
 
 /// No attempt succeeded: the rule says so, and is applied again when its time comes.
@@ -54,7 +54,15 @@ pub(crate) async fn give_up(
     id: RuleId,
     error: PublicError,
 ) -> Result<(), JobError> {
-    finish(shared, keeper, job, id, Some(error), None).await
+    let mut tx = shared.store.read().await?;
+    let rule = find::<ProtectionRule>(&mut *tx, job.tenant, &id).await?;
+    let policy = match rule {
+        Some(rule) => tx.policy(job.tenant, rule.value.policy).await?,
+        None => None,
+    };
+    drop(tx);
+    let done = policy.map(|policy| (policy.value, None));
+    finish(shared, keeper, job, id, Some(error), done).await
 }
 
 #[derive(Default)]
@@ -203,14 +211,14 @@ async fn delete(
     Ok(tx.commit().await?)
 }
 
-/// The evaluation has ended; a dynamic rule is evaluated again later.
+/// The evaluation has ended, without counts when it failed; a dynamic rule is evaluated again later.
 async fn finish(
     shared: &Shared,
     keeper: &LeaseKeeper,
     job: &ClaimedJob,
     id: RuleId,
     error: Option<PublicError>,
-    done: Option<(ProtectionPolicy, Counts)>,
+    done: Option<(ProtectionPolicy, Option<Counts>)>,
 ) -> Result<(), JobError> {
     let now = shared.clock.now();
     let mut tx = shared.store.begin().await?;
@@ -225,6 +233,12 @@ async fn finish(
         }
         if let (RuleKind::Dynamic, Some((policy, counts))) = (rule.kind, done) {
             let mut details = policy_details(&policy);
+            let result = match (&error, &counts) {
+                (None, _) => ActivityResult::Succeeded,
+                (Some(_), Some(_)) => ActivityResult::PartiallySucceeded,
+                (Some(_), None) => ActivityResult::Failed,
+            };
+            let counts = counts.unwrap_or_default();
             details["protectionUnitDetails"] = json!({
                 "requestedToAddCount": counts.added + counts.elsewhere,
                 "requestedToRemoveCount": counts.removed,
@@ -233,10 +247,6 @@ async fn finish(
                 "failedCount": counts.elsewhere,
                 "backupConfigurationType": "dynamic",
             });
-            let result = match error {
-                None => ActivityResult::Succeeded,
-                Some(_) => ActivityResult::PartiallySucceeded,
-            };
             let acting = Acting {
                 tenant: job.tenant,
                 actor: &Actor::default(),

@@ -3,7 +3,8 @@
 //! The secret goes first: whatever is left after a kill, or in a copy of the object store, is noise from then on. Then go
 //! the objects, then the rows that tell of them.
 
-use holdfast_domain::{ClaimedJob, JobId, UnitId, UnitState};
+use holdfast_domain::{ClaimedJob, JobId, OffboardingStatus, UnitId, UnitState};
+use holdfast_store::activity::{Acting, log_offboarding};
 
 use crate::Shared;
 use crate::error::JobError;
@@ -51,8 +52,13 @@ pub(crate) async fn run(
             continue;
         }
         if let Some(mut found) = tx.unit(job.tenant, unit).await? {
-            found.value.state = found.value.state.finish_offboard(now)?;
+            let start = found.value.state.offboarding_since().unwrap_or(now);
+            found.value.state = found.value.state.finish_offboard()?;
             tx.put(&found.value, found.version).await?;
+            let actor = &found.value.stamps.last_modified_by;
+            let acting = Acting { tenant: job.tenant, actor, now, entropy: &*shared.entropy };
+            let status = OffboardingStatus::Completed;
+            log_offboarding(&mut *tx, acting, &found.value, status, start, now).await?;
         }
         tx.finish(keeper.lease()?).await?;
         tx.commit().await?;

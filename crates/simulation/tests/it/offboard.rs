@@ -9,6 +9,8 @@ use holdfast_simulation::restic::restic;
 use holdfast_simulation::truth::equal;
 use holdfast_simulation::{Objects, Protected, World, WorldOptions};
 use holdfast_testkit::Fault;
+use http::Method;
+use serde_json::Value;
 
 use crate::common::{put, roll_back, true_point};
 
@@ -56,6 +58,17 @@ async fn check_gone(world: &World, unit: UnitId) {
     assert_eq!(tx.staged_totals(unit).await.unwrap(), (0, 0));
 }
 
+/// What the activity log says of offboarding, in order of time.
+async fn offboarding_log(world: &World) -> Vec<String> {
+    let path = "/activityLogs?$orderby=eventDateTime";
+    let log = world.node.graph.beta(Method::GET, path, &Value::Null).await.unwrap();
+    let entries = log["value"].as_array().unwrap().iter();
+    entries
+        .filter(|entry| entry["activityType"] == "protectionUnitLevelOffboarding")
+        .map(|entry| entry["offboardingDetails"]["offboardingStatus"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_grace_nothing_is_left() {
     let (world, site, other) = two_sites(601).await;
@@ -68,6 +81,7 @@ async fn after_the_grace_nothing_is_left() {
     world.clock.advance(DAY);
     world.node.engine.run_until_idle().await.unwrap();
     check_gone(&world, site.unit).await;
+    assert_eq!(offboarding_log(&world).await, ["requested", "completed"]);
     // Whoever kept the password has nothing to open with it.
     let opened = Command::new("restic")
         .args(["--no-cache", "cat", "config"])
@@ -88,6 +102,7 @@ async fn cancelled_in_time_everything_stays() {
     world.clock.advance(DAY);
     world.cancel_offboard(site.unit).await.unwrap();
     world.node.engine.run_until_idle().await.unwrap();
+    assert_eq!(offboarding_log(&world).await, ["requested", "cancelled"]);
     assert_eq!(state(&world, site.unit).await, UnitState::Detached);
     // The first wish's job comes too early for the second.
     world.offboard(site.unit).await.unwrap();

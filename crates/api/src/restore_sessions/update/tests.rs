@@ -489,3 +489,23 @@ async fn needs_the_write_permission() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_policy_is_that_of_every_unit_in_the_session() {
+    let (harness, session, points) = draft_of_one().await;
+    let policies = harness.get("/protectionPolicies").await.ok();
+    let own = Harness::id(&policies["value"][0]);
+    let other = harness.policy(&[9]).await;
+    let beta = async |body: Value| {
+        let path = format!("/beta/solutions/backupRestore{}", path(&session));
+        harness.by(&Token::application(), Method::PATCH, &path, &body).await
+    };
+    let before = picture(&harness, &session).await;
+    let refused = beta(json!({ "policyId": other })).await.refused(400, "InvalidPatchRequest");
+    assert!(refused.contains("policyId") && refused.contains("another policy"), "{refused}");
+    assert_eq!(picture(&harness, &session).await, before);
+    assert_eq!(beta(json!({ "policyId": own })).await.ok()["policyId"], json!(own));
+    // What comes later belongs to it, too.
+    let add = json!({ "siteRestoreArtifacts@delta": [artifact(points[1], "new")] });
+    beta(add).await.ok();
+}
