@@ -69,6 +69,9 @@ enum Command {
     Scale {
         #[arg(long, default_value_t = 100_000)]
         units: u32,
+        /// Measures pages of a folder with so many files instead, over HTTP.
+        #[arg(long)]
+        browse: Option<u32>,
     },
     /// Kills `holdfast dev` at random moments and looks for what was lost.
     Kill {
@@ -97,7 +100,7 @@ fn main() -> ExitCode {
         Command::Bench { bytes, items, repetitions } => {
             bench::bench(&bench::BenchOptions { bytes, items, repetitions })
         }
-        Command::Scale { units } => truth::scale(units),
+        Command::Scale { units, browse } => truth::scale(units, browse),
         Command::Kill { seed, rounds } => kill::kill(seed, rounds),
         Command::Truth { seed, steps } => truth::truth(seed, steps),
     };

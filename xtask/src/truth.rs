@@ -6,8 +6,11 @@ pub(crate) fn truth(seed: u64, steps: u32) -> anyhow::Result<()> {
     simulate("truth", &["--seed", &seed.to_string(), "--steps", &steps.to_string()])
 }
 
-pub(crate) fn scale(units: u32) -> anyhow::Result<()> {
-    simulate("scale", &["--units", &units.to_string()])
+pub(crate) fn scale(units: u32, browse: Option<u32>) -> anyhow::Result<()> {
+    match browse {
+        Some(files) => simulate("scale", &["--browse", &files.to_string()]),
+        None => simulate("scale", &["--units", &units.to_string()]),
+    }
 }
 
 fn simulate(program: &str, arguments: &[&str]) -> anyhow::Result<()> {

@@ -162,13 +162,20 @@ async fn the_activity_log_tells_what_was_done() {
     assert_eq!(entry["activityType"], "backupPolicyRenamed");
     assert_eq!((&entry["oldPolicyName"], &entry["policyName"]), (&json!("Policy"), &json!("Q")));
     assert_eq!(entry["performedBy"], USER);
-    let add = json!({ "siteProtectionUnits@delta": [{ "siteId": site(2) }] });
+    let unknown = json!({ "@removed": { "reason": "changed" }, "id": APP });
+    let add = json!({ "siteProtectionUnits@delta": [{ "siteId": site(2) }, unknown] });
     harness.patch(&typed, add).await.ok();
-    assert_eq!(newest("modify").await["activityType"], "backupPolicyModified");
+    let entry = newest("modify").await;
+    assert_eq!(entry["activityType"], "backupPolicyModified");
+    let counts = &entry["protectionUnitDetails"];
+    assert_eq!((&counts["requestedToAddCount"], &counts["addedCount"]), (&json!(1), &json!(1)));
+    assert_eq!((&counts["requestedToRemoveCount"], &counts["failedCount"]), (&json!(1), &json!(1)));
     harness.work().await;
     let shorter = json!({ "retentionSettings": [{ "interval": "R/P1W", "period": "P90D" }] });
     harness.patch(&typed, shorter).await.ok();
-    assert_eq!(newest("retention").await["activityType"], "backupPolicyModified");
+    let entry = newest("retention").await;
+    assert_eq!(entry["activityType"], "backupPolicyModified");
+    assert_eq!(entry["retentionPeriod"], "P90D", "what it becomes");
     harness.work().await;
     harness.post(&action("deactivate"), Value::Null).await.ok();
     let entry = newest("pause").await;
@@ -180,6 +187,7 @@ async fn the_activity_log_tells_what_was_done() {
     let entry = newest("restore").await;
     assert_eq!(entry["activityType"], "restoreTaskCreated");
     assert_eq!(entry["restoreSessionId"], session);
+    assert_eq!(entry["restoreArtifactDetails"]["totalArtifactsCount"], 0);
     // It is read, never written; and only with its own permission.
     harness
         .delete(&format!("{log}/{}", Harness::id(&entry)))

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
+use crate::extract::{JsonObject, SERVER_SET};
 use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::policies;
@@ -143,6 +144,16 @@ pub(crate) async fn create_exclusion_job(
     create(call, workload, BulkPurpose::Exclude).await
 }
 
+/// `displayName` of a bulk job or request: empty when it is not sent.
+pub(crate) fn take_display_name(body: &mut JsonObject) -> Result<String, Problem> {
+    let name = body.take_text("displayName")?.unwrap_or_default();
+    if name.chars().count() > POLICY_NAME_CHARACTERS {
+        let why = format!("must have at most {POLICY_NAME_CHARACTERS} characters");
+        return Err(body.refuse("displayName", &why));
+    }
+    Ok(name.trim().to_owned())
+}
+
 async fn create(call: Call, workload: Workload, purpose: BulkPurpose) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let (type_name, segment) = match purpose {
@@ -153,26 +164,16 @@ async fn create(call: Call, workload: Workload, purpose: BulkPurpose) -> Result<
     };
     let mut body = call.json(ErrorCode::BadRequest)?;
     body.check_type(&type_name)?;
-    let display_name = body
-        .take_text("displayName")?
-        .filter(|name| !name.trim().is_empty() && name.chars().count() <= POLICY_NAME_CHARACTERS)
-        .ok_or_else(|| body.refuse("displayName", "is required"))?;
+    let display_name = take_display_name(&mut body)?;
+    if purpose == BulkPurpose::Exclude && display_name.is_empty() {
+        return Err(body.refuse("displayName", "is required"));
+    }
     let names = body.take_texts(workload.names())?;
     let ids = match purpose {
         BulkPurpose::Protect => body.take_texts(workload.ids())?,
         BulkPurpose::Exclude => Vec::new(),
     };
-    for name in [
-        "id",
-        "status",
-        "error",
-        "createdBy",
-        "createdDateTime",
-        "lastModifiedBy",
-        "lastModifiedDateTime",
-    ] {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     let entries = names.len() + ids.len();
     if entries == 0 || entries > BULK_JOB_ENTRIES {
         let why = format!("must have 1 to {BULK_JOB_ENTRIES} entries, ids included");

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use holdfast_domain::{
-    ActivityOperation, ActivityResult, AuditRecord, JobId, NoticeKind, ProtectionPolicy,
-    RestoreSession, Service, ServiceApp, ServiceState, Timestamp, Work, Workload,
+    ActivityOperation, ActivityResult, AuditRecord, JobId, NoticeKind, OffboardingStatus,
+    ProtectionPolicy, ProtectionUnit, RestoreSession, Service, ServiceApp, ServiceState, Timestamp,
+    Work, Workload,
 };
 use holdfast_graph_model::odata::{Expand, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Version, Viewer};
@@ -185,7 +186,10 @@ impl Writing {
     }
 
     /// An entry about a new restore session.
-    pub(crate) async fn log_new_session(&mut self, session: &RestoreSession) -> Result<(), Problem> {
+    pub(crate) async fn log_new_session(
+        &mut self,
+        session: &RestoreSession,
+    ) -> Result<(), Problem> {
         let artifacts = self.tx.artifacts_of_session(session.tenant, session.id).await?;
         let mut details = json!({
             "restoreSessionId": session.id.to_string(),

@@ -23,6 +23,9 @@ service. The table is made by a test (`crates/api/src/compatibility_tests.rs`); 
 | `Prefer: include-unknown-enum-members` decides every enum | as documented; some published examples break the rule |
 | `enable` bills nobody; `appOwnerTenantId` is only recorded | there is no billing |
 | an added unit of an inactive policy reads `unprotected` | published examples show `protectRequested`, which nothing would end |
+| `retentionSettings` can be changed in every state of a policy, and a unit that comes from a policy with a longer window keeps it for 30 days | the product asks for an active policy; nothing is destroyed before its grace either way |
+| active policies go on while the service is locked | ours bills nobody; stopping backups would harm the tenant only |
+| names of a bulk restore request mean what the tenant has today, then what was protected under that name last | nothing is said about an address that passed from one site to another |
 | an expired restore point is gone at once, whatever collection it is in | what cannot be restored is not shown |
 | dynamic rules for sites are accepted, unless `strict` is configured | an extension: Microsoft's service has static site rules only |
 | `reports/getStatisticsByWorkload` takes `sharePoint`, `oneDriveForBusiness` or `exchange` and gives `backupCountStatistics` | only permission data names it |

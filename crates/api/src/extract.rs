@@ -8,6 +8,17 @@ use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 
+/// What the service sets on rules, bulk jobs and bulk requests.
+pub(crate) const SERVER_SET: [&str; 7] = [
+    "id",
+    "status",
+    "error",
+    "createdBy",
+    "createdDateTime",
+    "lastModifiedBy",
+    "lastModifiedDateTime",
+];
+
 /// An object of a request's body. Properties are taken one by one; what is left over at [`JsonObject::finish`] is unknown.
 #[derive(Debug)]
 pub(crate) struct JsonObject {
@@ -86,6 +97,13 @@ impl JsonObject {
     /// The property, when it has a meaning here; else it stays, and is unknown.
     pub(crate) fn take_if(&mut self, has_meaning: bool, name: &str) -> Option<Value> {
         if has_meaning { self.take(name) } else { None }
+    }
+
+    /// Passes over what the service sets: clients that send back what they read send it, too.
+    pub(crate) fn pass_over(&mut self, names: &[&str]) {
+        for name in names {
+            self.take(name);
+        }
     }
 
     /// A list of texts; empty when the property is absent or null.

@@ -124,9 +124,7 @@ fn read_addresses(items: Vec<Value>, recipients: &JsonObject) -> Result<Vec<Stri
             Some(Value::String(email)) if is_address(&email) => email,
             Some(_) | None => return Err(item.refuse("email", "must be an e-mail address")),
         };
-        for name in ["@odata.type", "id", "displayName"] {
-            item.take(name);
-        }
+        item.pass_over(&["@odata.type", "id", "displayName"]);
         item.finish()?;
         if !emails.iter().any(|known: &String| known.eq_ignore_ascii_case(&email)) {
             emails.push(email);

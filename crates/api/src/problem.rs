@@ -42,9 +42,23 @@ impl Problem {
 
     /// A transition that the state does not allow, under the operation's own code.
     pub(crate) fn transition(code: ErrorCode, noun: &str, error: TransitionError) -> Self {
+        let remedy = match (error.event, error.state) {
+            ("activate" | "deactivate" | "delete", "updating") => {
+                " Try again when its units have settled."
+            }
+            ("delete", "active" | "activeWithErrors") => " Deactivate it first.",
+            ("delete" | "changeArtifacts", "activating" | "active") => {
+                " What is being restored runs to its end."
+            }
+            ("offboard", "unprotected" | "protectRequested" | "protected") => {
+                " Only units in no policy can be offboarded: remove it from its policy first."
+            }
+            _ => "",
+        };
+        let state = error.state;
         Self::new(
             code,
-            format!("The {noun} is in status {}, which does not allow this.", error.state),
+            format!("The {noun} is in status {state}, which does not allow this.{remedy}"),
         )
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
 use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
-use crate::extract::JsonObject;
+use crate::extract::{JsonObject, SERVER_SET};
 use crate::listing::{Field, FieldKind};
 use crate::policies;
 use crate::problem::Problem;
@@ -128,17 +128,7 @@ pub(crate) async fn create_rule(call: Call, workload: Workload) -> Result<Answer
         let why = "can only be false for sites: dynamic site rules are switched off";
         return Err(body.refuse("isAutoApplyEnabled", why));
     }
-    for name in [
-        "id",
-        "status",
-        "error",
-        "createdBy",
-        "createdDateTime",
-        "lastModifiedBy",
-        "lastModifiedDateTime",
-    ] {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
     let mut tx = call.write().await?;
     let policy = policies::load(&mut *tx, &call, Some(workload)).await?.value;
@@ -195,17 +185,7 @@ pub(crate) async fn update_rule(call: Call, workload: Workload) -> Result<Answer
         );
     }
     let expression = take_expression(&mut body, workload)?;
-    for name in [
-        "id",
-        "status",
-        "error",
-        "createdBy",
-        "createdDateTime",
-        "lastModifiedBy",
-        "lastModifiedDateTime",
-    ] {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
     let mut tx = call.write().await?;
     let row = collection::load::<Rules>(&mut *tx, &call, At::In(workload)).await?;

@@ -89,7 +89,7 @@ pub(crate) async fn create_service_app(call: Call) -> Result<Answer, Problem> {
     call.allow_options(&[])?;
     let mut body = call.json(ErrorCode::BadRequest)?;
     body.check_type("serviceApp")?;
-    for name in [
+    body.pass_over(&[
         "id",
         "status",
         "registrationDateTime",
@@ -97,9 +97,7 @@ pub(crate) async fn create_service_app(call: Call) -> Result<Answer, Problem> {
         "application",
         "lastModifiedBy",
         "lastModifiedDateTime",
-    ] {
-        body.take(name);
-    }
+    ]);
     body.finish()?;
     let mut tx = call.write().await?;
     let (tenant, id) = (call.caller.tenant, call.caller.app);

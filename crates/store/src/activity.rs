@@ -71,11 +71,12 @@ fn in_words(details: &Value) -> String {
 /// The properties of an entry about a policy.
 #[must_use]
 pub fn policy_details(policy: &ProtectionPolicy) -> Value {
+    let asked = policy.retention.pending.map_or(policy.retention.window, |pending| pending.target);
     json!({
         "policyId": policy.id.to_string(),
         "policyName": policy.display_name,
         "policyStatus": policy.state.status(),
-        "retentionPeriod": format!("P{}D", policy.retention.window.days()),
+        "retentionPeriod": format!("P{}D", asked.days()),
     })
 }
 

@@ -55,9 +55,7 @@ async fn create(call: Call, workload: Workload, at: At) -> Result<Answer, Proble
     let mut body = call.json(ErrorCode::BadRequest)?;
     body.check_type(&workload.browse_session_type())?;
     let point = body.take_text("restorePointId")?;
-    for name in SERVER_SET {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
     let invalid = || {
         let message = "'restorePointId' must name a restore point of this workload that exists and has not expired.";

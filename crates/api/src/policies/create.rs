@@ -62,9 +62,8 @@ pub(crate) async fn create_policy(call: Call, workload: Workload) -> Result<Answ
         Some(_) => return Err(body.refuse(&units, "must be a list")),
     };
     let excluded = exclusions::take_list(&call, &mut body, workload, mode)?;
-    for name in SERVER_SET.into_iter().chain(["id"]) {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
+    body.take("id");
     body.finish()?;
     if items.len() > UNITS_PER_POLICY_REQUEST {
         return Err(Problem::at(
@@ -105,7 +104,11 @@ pub(crate) async fn create_policy(call: Call, workload: Workload) -> Result<Answ
     for resource in &excluded {
         exclusions::add(&mut tx, &call, &policy, resource).await?;
     }
-    let added = UnitChanges { asked_to_add: resources.len(), added: resources.len(), ..UnitChanges::default() };
+    let added = UnitChanges {
+        asked_to_add: resources.len(),
+        added: resources.len(),
+        ..UnitChanges::default()
+    };
     tx.log_policy(&policy, ActivityOperation::BackupPolicyCreated, Some(added.details())).await?;
     tx.commit().await?;
     let context = format!("/{}/$entity", workload.policies());

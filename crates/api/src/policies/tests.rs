@@ -246,8 +246,11 @@ async fn activation_deactivation_and_deletion() {
     for name in ["activate", "deactivate"] {
         harness.post(&action(name), Value::Null).await.refused(400, "invalidStateForActivation");
     }
-    harness.delete(&action("")).await.refused(403, "PolicyActionNotAllowed");
+    let why = harness.delete(&action("")).await.refused(403, "PolicyActionNotAllowed");
+    assert!(why.contains("Try again when its units have settled"), "{why}");
     assert_eq!(harness.work().await, ["protectUnit", "protectUnit"]);
+    let why = harness.delete(&action("")).await.refused(403, "PolicyActionNotAllowed");
+    assert!(why.contains("Deactivate it first"), "{why}");
     let read = harness
         .get(&format!("{}?$select=status,isEnabled,protectionPolicyArtifactCount", path(&policy)))
         .await

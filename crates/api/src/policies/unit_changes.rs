@@ -83,9 +83,7 @@ pub(crate) fn read_resource(
             format!("'{place}' must be {form}."),
         )
     })?;
-    for name in SERVER_SET {
-        item.take(name);
-    }
+    item.pass_over(&SERVER_SET);
     item.finish()?;
     Ok(resource)
 }

@@ -52,9 +52,7 @@ pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answ
     }
     let items = body.take_list(&delta)?;
     let excluded = exclusions::take_delta(&call, &mut body, workload)?;
-    for name in SERVER_SET {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
     if display_name.is_none()
         && window.is_none()

@@ -180,7 +180,7 @@ pub(crate) fn bulk_job(job: &BulkAdditionJob, viewer: Viewer) -> Map<String, Val
     };
     Shape::of(type_name, viewer)
         .set("id", job.id.to_string())
-        .set("displayName", job.display_name.clone())
+        .set("displayName", Some(job.display_name.clone()).filter(|name| !name.is_empty()))
         .set("status", job.state.name())
         .set(job.workload.names(), names)
         .maybe(job.workload.ids(), ids)

@@ -203,7 +203,7 @@ pub(crate) fn bulk_restore(request: &BulkRestoreRequest, viewer: Viewer) -> Map<
     }
     Shape::of(request.workload.bulk_restore_type(), viewer)
         .set("id", request.id.to_string())
-        .set("displayName", request.display_name.clone())
+        .set("displayName", Some(request.display_name.clone()).filter(|name| !name.is_empty()))
         .set("status", request.state.name())
         .set("destinationType", request.destination.name())
         .member("tags", RestorePointTags::FastRestore)

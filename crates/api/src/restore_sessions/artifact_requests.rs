@@ -211,9 +211,7 @@ fn read_item(
 
 /// Passes over what the service sets, and refuses what is unknown.
 pub(super) fn finish(mut item: JsonObject) -> Result<(), Problem> {
-    for name in SERVER_SET {
-        item.take(name);
-    }
+    item.pass_over(&SERVER_SET);
     item.finish()
 }
 

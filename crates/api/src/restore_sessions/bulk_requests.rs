@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
-use holdfast_domain::limits::{BULK_RESTORE_NAMES, POLICY_NAME_CHARACTERS};
+use holdfast_domain::limits::BULK_RESTORE_NAMES;
 use holdfast_domain::{
     BulkJobId, BulkRestoreRequest, BulkState, DestinationType, PointPreference, RestoreJobType,
     Stamps, TimePeriod, Work, Workload,
@@ -16,9 +16,10 @@ use serde_json::{Map, Value};
 
 use super::load;
 use crate::answer::Answer;
+use crate::bulk_jobs::take_display_name;
 use crate::call::Call;
 use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
-use crate::extract::JsonObject;
+use crate::extract::{JsonObject, SERVER_SET};
 use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
@@ -112,10 +113,7 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
     }
     let mut body = call.json(CODE)?;
     body.check_type(&workload.bulk_restore_type())?;
-    let display_name = body
-        .take_text("displayName")?
-        .filter(|name| !name.trim().is_empty() && name.chars().count() <= POLICY_NAME_CHARACTERS)
-        .ok_or_else(|| body.refuse("displayName", "is required"))?;
+    let display_name = take_display_name(&mut body)?;
     let names = take_names(&mut body, workload)?;
     let ids = body.take_texts(workload.ids())?;
     if !body.take_texts("protectionUnitIds")?.is_empty() {
@@ -148,17 +146,7 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
     {
         return Err(body.refuse("tags", "must be none or fastRestore"));
     }
-    for name in [
-        "id",
-        "status",
-        "error",
-        "createdBy",
-        "createdDateTime",
-        "lastModifiedBy",
-        "lastModifiedDateTime",
-    ] {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
 
     let mut tx = call.write().await?;

@@ -3,8 +3,7 @@
 use axum::http::StatusCode;
 use holdfast_domain::limits::ARTIFACTS_PER_SESSION_REQUEST;
 use holdfast_domain::{
-    ConflictBehavior, PolicyId, RestoreJobType, RestoreSession,
-    RestoreSessionId, Stamps, Workload,
+    ConflictBehavior, PolicyId, RestoreJobType, RestoreSession, RestoreSessionId, Stamps, Workload,
 };
 use holdfast_graph_model::ErrorCode;
 use serde_json::Value;
@@ -135,9 +134,7 @@ fn read(call: &Call, workload: Workload) -> Result<Creation, Problem> {
     let items = take_items(&mut body, workload, "")?;
     let conflict_behavior = take_conflict_behavior(call, &mut body, workload, items.as_ref())?;
     let keeps_item_permissions = body.take_flag(KEEP_ITEM_PERMISSIONS)?.unwrap_or(false);
-    for name in SERVER_SET {
-        body.take(name);
-    }
+    body.pass_over(&SERVER_SET);
     body.finish()?;
     let mut creation = Creation {
         list: String::new(),

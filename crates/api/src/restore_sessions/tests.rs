@@ -260,3 +260,27 @@ async fn other_workloads_are_empty() {
         harness.get(&format!("/{name}/{session}")).await.refused(404, "RestoreSessionNotFound");
     }
 }
+
+#[tokio::test]
+async fn bulk_jobs_and_requests_need_no_name() {
+    let harness = Harness::new().await;
+    let policy = harness.policy(&[1]).await;
+    let session = Harness::id(&harness.post("/sharePointRestoreSessions", json!({})).await.ok());
+    let urls = ["https://contoso.sharepoint.com/sites/a"];
+    let jobs =
+        format!("/sharePointProtectionPolicies/{policy}/siteProtectionUnitsBulkAdditionJobs");
+    let requests =
+        format!("/sharePointRestoreSessions/{session}/siteRestoreArtifactsBulkAdditionRequests");
+    let request =
+        json!({ "siteWebUrls": urls, "destinationType": "new", "protectionTimePeriod": {} });
+    for (path, mut body) in [(jobs, json!({ "siteWebUrls": urls })), (requests, request)] {
+        body["displayName"] = json!("x".repeat(1025));
+        let refused = harness.post(&path, body.clone()).await;
+        assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
+        body.as_object_mut().expect("an object").remove("displayName");
+        let made = harness.post(&path, body).await.ok();
+        assert_eq!(made["displayName"], Value::Null, "{path}");
+        let read = harness.get(&format!("{path}/{}", Harness::id(&made))).await.ok();
+        assert_eq!(read["displayName"], Value::Null, "{path}");
+    }
+}

@@ -310,9 +310,7 @@ fn read_changes(
             let id = id.ok_or_else(|| item.refuse("id", "must name the artifact to remove"))?;
             take_point(&mut item)?;
             take_destination(&mut item)?;
-            for name in ["@odata.type", "browseSessionId", "searchResponseId"] {
-                item.take(name);
-            }
+            item.pass_over(&["@odata.type", "browseSessionId", "searchResponseId"]);
             finish(item)?;
             Change::Remove { id }
         } else if let Some(id) = id.clone().filter(|_| !ids_are_keys) {

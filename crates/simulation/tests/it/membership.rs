@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_domain::Clock;
+use holdfast_domain::{Clock, ProtectionRule};
 use holdfast_simulation::{World, WorldOptions};
+use holdfast_store::find;
 use holdfast_testkit::Fault;
 use http::Method;
 use serde_json::{Value, json};
@@ -420,4 +421,51 @@ async fn a_bulk_restore_means_the_site_that_has_the_address_today() {
         let path = format!("/restorePoints/{point}/protectionUnit");
         assert_eq!(id(&get(&world, &path).await), new.unit.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_expired_in_a_draft_is_not_restored() {
+    let world = world(710).await;
+    let site = world.protected("late").await.unwrap();
+    let point = world.latest(site.unit).await.unwrap().unwrap();
+    let body = json!({ "siteRestoreArtifacts": [
+        { "restorePoint": { "id": point.id.to_string() }, "destinationType": "inPlace" },
+    ] });
+    let session = id(&post(&world, "/sharePointRestoreSessions", body).await);
+    world.clock.advance(366 * DAY);
+    post(&world, &format!("/restoreSessions/{session}/activate"), Value::Null).await;
+    work(&world).await;
+    let below = format!("/sharePointRestoreSessions/{session}");
+    let artifacts = get(&world, &format!("{below}/siteRestoreArtifacts")).await;
+    assert_eq!(artifacts["value"][0]["status"], "failed");
+    assert_eq!(artifacts["value"][0]["error"]["code"], "InvalidRestoreTime");
+    let ended = get(&world, &below).await;
+    assert_eq!(ended["restoreSessionArtifactCount"]["failed"], 1);
+    assert_eq!(ended["status"], "unknownFutureValue", "failed, for those who ask");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_cannot_be_evaluated_is_in_the_activity_log() {
+    let world = world(711).await;
+    let (group, _, _) = group(&world, "Field staff").await;
+    let policies = "oneDriveForBusinessProtectionPolicies";
+    let below = policy(&world, policies, json!({ "displayName": "P" })).await;
+    let expression = format!("(memberOf -any (group.id -in ['{group}']))");
+    let body = json!({ "driveExpression": expression, "isAutoApplyEnabled": true });
+    let rule = id(&post(&world, &format!("{below}/driveInclusionRules"), body).await);
+    // A rule of an older version, say.
+    let (tenant, mut tx) =
+        (world.tenant.facts().tenant_id, world.node.store.begin().await.unwrap());
+    let rule = rule.parse().unwrap();
+    let mut row = find::<ProtectionRule>(&mut *tx, tenant, &rule).await.unwrap().unwrap();
+    row.value.expression = "of another age".to_owned();
+    tx.put(&row.value, row.version).await.unwrap();
+    tx.commit().await.unwrap();
+    work(&world).await;
+    let path = "/activityLogs?$filter=activityType eq 'dynamicRuleExecution'";
+    let log = world.node.graph.beta(Method::GET, path, &Value::Null).await.unwrap();
+    let [entry] = &log["value"].as_array().unwrap()[..] else { panic!("{log}") };
+    assert_eq!(entry["resultStatus"], "failed");
+    assert_eq!(entry["error"]["code"], "InvalidRuleExpression");
+    assert_eq!(entry["performedBy"], "system");
 }

@@ -129,7 +129,8 @@ async fn a_kill_in_the_middle_leaves_it_to_the_next() {
             let died = world.node.settle_or_die(&world.clock).await.unwrap();
             let struck = world.node.object_faults.has_struck();
             world.node.object_faults.reset();
-            let is_half_done = matches!(state(&world, site.unit).await, UnitState::Destroying { .. });
+            let is_half_done =
+                matches!(state(&world, site.unit).await, UnitState::Destroying { .. });
             if is_half_done {
                 let refused = world.cancel_offboard(site.unit).await.unwrap_err().to_string();
                 assert!(refused.contains("OperationNotAllowed"), "{refused}");

@@ -1,5 +1,8 @@
 //! What the API costs in a large tenant, beside one of a hundredth of the size, and beside a bare server:
-//! `scale --units N`. Ten restore points for each unit, a restore session for every ten.
+//! `scale --units N`. Ten restore points for each unit, a restore session for every ten. Pages of one large folder: `scale --browse N`.
+
+mod browse;
+mod http_client;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +21,10 @@ use holdfast_store::{Publication, Store};
 use http::Method;
 use mimalloc::MiMalloc;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use http_client::{ANSWER, read_answer, request_text, serve};
 
 /// As in the program itself.
 #[global_allocator]
@@ -40,12 +45,18 @@ struct Arguments {
     /// Only the comparison with a bare server.
     #[arg(long)]
     throughput: bool,
+    /// Only pages of a folder with so many files.
+    #[arg(long)]
+    browse: Option<u32>,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { units, throughput: only_throughput } = Arguments::parse();
+    let Arguments { units, throughput: only_throughput, browse: files } = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if let Some(files) = files {
+            return browse::measure(files).await;
+        }
         if only_throughput {
             return throughput().await;
         }
@@ -74,6 +85,13 @@ fn millis(time: Duration) -> String {
 struct Times {
     middle: Duration,
     late: Duration,
+}
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self { middle: times[times.len() / 2], late: times[times.len() * 99 / 100] }
+    }
 }
 
 /// What was put into the store.
@@ -142,9 +160,7 @@ async fn measure(units: u32) -> anyhow::Result<Vec<(String, Times)>> {
             world.node.graph.backup(method.clone(), &path, body).await?;
             times.push(began.elapsed());
         }
-        times.sort_unstable();
-        let late = times[SAMPLES * 99 / 100];
-        measured.push((name.to_owned(), Times { middle: times[SAMPLES / 2], late }));
+        measured.push((name.to_owned(), Times::of(times)));
     }
     Ok(measured)
 }
@@ -259,19 +275,15 @@ async fn throughput() -> anyhow::Result<()> {
 }
 
 async fn rate(router: Router, path: &str, token: &str) -> anyhow::Result<f64> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
-    let request: Arc<str> = request.into();
+    let (server, address) = serve(router).await?;
+    let request: Arc<str> = request_text(&Method::GET, path, token, &Value::Null).into();
     let mut load = Vec::new();
     for _ in 0..CONNECTIONS {
         let request = request.clone();
         load.push(tokio::spawn(async move {
             let mut stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            let (began, mut done, mut buffer) = (now(), 0_u32, vec![0; 16 * 1024]);
+            let (began, mut done, mut buffer) = (now(), 0_u32, vec![0; ANSWER]);
             while began.elapsed() < LOAD {
                 stream.write_all(request.as_bytes()).await?;
                 read_answer(&mut stream, &mut buffer).await?;
@@ -286,24 +298,4 @@ async fn rate(router: Router, path: &str, token: &str) -> anyhow::Result<f64> {
     }
     server.abort();
     Ok(f64::from(done) / LOAD.as_secs_f64())
-}
-
-/// Reads one answer to its end, which its content-length gives.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut buffer[filled..]).await?;
-        anyhow::ensure!(read > 0, "the server closed the connection");
-        filled += read;
-        let text = std::str::from_utf8(&buffer[..filled])?;
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let length = head.lines().find_map(|line| {
-            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
-        });
-        let length: usize = length.context("an answer has a length")?;
-        if body.len() >= length {
-            return Ok(());
-        }
-    }
 }
