@@ -79,6 +79,30 @@ impl Artifacts for SqliteTx {
             .map_err(failed)
     }
 
+    async fn take_new_site(
+        &mut self,
+        tenant: TenantId,
+        artifact: ArtifactId,
+        address: &str,
+    ) -> Result<bool, StoreError> {
+        let taken = self
+            .sql()
+            .prepare_cached(
+                "INSERT INTO new_sites VALUES (:tenant, :address, :artifact)
+                 ON CONFLICT (tenant, address) DO UPDATE SET artifact = excluded.artifact
+                 WHERE NOT EXISTS (SELECT 1 FROM restore_artifacts a WHERE a.id = new_sites.artifact AND a.id <> excluded.artifact AND a.status IN ('scheduling', 'scheduled', 'inProgress'))",
+            )
+            .and_then(|mut prepared| {
+                prepared.execute(named_params! {
+                    ":tenant": tenant.to_string(),
+                    ":address": address.to_lowercase(),
+                    ":artifact": artifact.to_string(),
+                })
+            })
+            .map_err(failed)?;
+        Ok(taken > 0)
+    }
+
     async fn put_failures(
         &mut self,
         tenant: TenantId,

@@ -231,6 +231,13 @@ pub trait Artifacts: Collection<RestoreArtifact> {
         unit: UnitId,
         except: RestoreSessionId,
     ) -> Result<bool, StoreError>;
+    /// Takes an address for the new site that the artifact makes; not if another one that has not ended took it.
+    async fn take_new_site(
+        &mut self,
+        tenant: TenantId,
+        artifact: ArtifactId,
+        address: &str,
+    ) -> Result<bool, StoreError>;
     /// Replaces the artifact's list of failures.
     async fn put_failures(
         &mut self,

@@ -55,14 +55,18 @@ pub(crate) async fn restore_to_new_site(
 }
 
 /// The site whose path an earlier attempt noted, or one at the first free path. The path is noted before the site is
-/// made, so that a kill between the two leaves no second site.
+/// made, so that a kill between the two leaves no second site; it is taken before, so that no other restore notes it, however long
+/// the tenant refuses to make the site.
 async fn make_site(task: &mut RestoreTask<'_>, picture: &Picture) -> Result<Site, JobError> {
     let (host, stem) = picture.record.host_and_stem_of_new_site();
     let connector = task.run.connector.clone();
     if task.progress.new_site_path.is_none() {
         for number in 0..NEW_SITES {
             let path = format!("{stem}R{number}");
-            if connector.site_by_path(&host, &path).await?.is_none() {
+            // Taken before it is looked for: another restore that took it and ended has made its site.
+            if take_address(task, &format!("{host}{path}")).await?
+                && connector.site_by_path(&host, &path).await?.is_none()
+            {
                 task.progress.new_site_path = Some(path);
                 break;
             }
@@ -83,6 +87,15 @@ async fn make_site(task: &mut RestoreTask<'_>, picture: &Picture) -> Result<Site
     let number = path.rsplit('R').next().unwrap_or_default().to_owned();
     let display_name = format!("{} R{number}", picture.record.site_display_name);
     Ok(connector.create_site(NewSite { host, path, display_name }).await?)
+}
+
+async fn take_address(task: &RestoreTask<'_>, address: &str) -> Result<bool, JobError> {
+    let artifact = task.artifact;
+    let mut tx = task.run.shared.store.begin().await?;
+    tx.guard(task.run.keeper.lease()?).await?;
+    let is_taken = tx.take_new_site(artifact.tenant, artifact.id, address).await?;
+    tx.commit().await?;
+    Ok(is_taken)
 }
 
 /// The new site's libraries, one for each of the point's, and no other.

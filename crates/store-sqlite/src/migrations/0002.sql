@@ -115,6 +115,12 @@ CREATE TABLE mails (
 ) STRICT;
 CREATE INDEX mails_by_age ON mails (tenant, written_at DESC, id);
 
+-- Addresses at which restores make new sites. One that has not ended keeps its own.
+CREATE TABLE new_sites (
+  tenant TEXT NOT NULL, address TEXT NOT NULL, artifact TEXT NOT NULL,
+  PRIMARY KEY (tenant, address)
+) STRICT, WITHOUT ROWID;
+
 -- Only ever added to: the database itself refuses anything else.
 CREATE TABLE audit (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, operation TEXT NOT NULL, target TEXT NOT NULL, request TEXT NOT NULL
