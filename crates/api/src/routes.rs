@@ -21,7 +21,6 @@ use crate::bulk_jobs::{AdditionJobs, ExclusionJobs};
 use crate::call::Call;
 use crate::collection::{At, count, get, list};
 use crate::exclusions::Exclusions;
-use crate::holdfast::outbox::Outbox;
 use crate::policies::Policies;
 use crate::problem::Problem;
 use crate::restore_points::RestorePoints;
@@ -358,9 +357,9 @@ pub(crate) const GRAPH: &[Route] = routes! {
 
 /// Ours, below `/holdfast/v1`. Each needs the permission of the object that it belongs to.
 pub(crate) const HOLDFAST: &[Route] = routes! {
-    GET "/outbox" "emailNotificationsSetting.get" list::<Outbox>: At::All;
-    GET "/outbox/$count" "emailNotificationsSetting.get" count::<Outbox>: At::All;
-    GET "/outbox/{id}" "emailNotificationsSetting.get" get::<Outbox>: At::All;
+    GET "/outbox" "emailNotificationsSetting.get" holdfast::outbox::list_mails;
+    GET "/outbox/$count" "emailNotificationsSetting.get" holdfast::outbox::count_mails;
+    GET "/outbox/{id}" "emailNotificationsSetting.get" holdfast::outbox::get_mail;
     GET "/restoreArtifacts/{id}/failures" "restoreSessions.get" holdfast::failures::list_failures;
     GET "/restorePoints/{id}/gaps" "restorePoints.get" holdfast::gaps::list_gaps;
 };

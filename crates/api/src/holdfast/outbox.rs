@@ -8,8 +8,9 @@ use holdfast_store::AnyTx;
 use holdfast_store::query::MailColumn;
 use serde_json::{Map, Value, json};
 
+use crate::answer::Answer;
 use crate::call::Call;
-use crate::collection::{At, PlaceColumns, Recorded, Resource};
+use crate::collection::{self, At, PlaceColumns, Recorded, Resource};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 
@@ -23,8 +24,7 @@ impl Resource for Outbox {
     const BASE: &'static str = "outbox";
     const WORD: &'static str = "mail";
     const PLACE_COLUMNS: PlaceColumns<MailColumn> = PlaceColumns { workload: None, parent: None };
-    const RECORDED: Recorded<MailColumn> =
-        Recorded { error: None, created_by: None, last_modified_by: None };
+    const RECORDED: Recorded<MailColumn> = Recorded::NOTHING;
 
     fn segment(_at: At) -> String {
         "outbox".to_owned()
@@ -51,16 +51,9 @@ impl Resource for Outbox {
     async fn shown(
         mail: &Mail,
         _tx: &mut AnyTx,
-        call: &Call,
+        _call: &Call,
         _options: &QueryOptions,
     ) -> Result<Map<String, Value>, Problem> {
-        // A mail tells of all workloads.
-        if call.caller.covered().is_some() {
-            return Err(Problem::new(
-                ErrorCode::Forbidden,
-                "The user has no directory role that administers all of backup.",
-            ));
-        }
         let (ended, reason) = match &mail.state {
             MailState::Kept => (None, None),
             MailState::Waiting { last_failure } => (None, last_failure.as_ref()),
@@ -80,6 +73,32 @@ impl Resource for Outbox {
         let Value::Object(shown) = shown else { unreachable!("it is written as an object") };
         Ok(shown)
     }
+}
+
+/// A mail tells of all workloads, and so do a filter and a count of mails.
+fn require_all(call: &Call) -> Result<(), Problem> {
+    match call.caller.covered() {
+        None => Ok(()),
+        Some(_) => Err(Problem::new(
+            ErrorCode::Forbidden,
+            "The user has no directory role that administers all of backup.",
+        )),
+    }
+}
+
+pub(crate) async fn list_mails(call: Call) -> Result<Answer, Problem> {
+    require_all(&call)?;
+    collection::list::<Outbox>(call, At::All).await
+}
+
+pub(crate) async fn count_mails(call: Call) -> Result<Answer, Problem> {
+    require_all(&call)?;
+    collection::count::<Outbox>(call, At::All).await
+}
+
+pub(crate) async fn get_mail(call: Call) -> Result<Answer, Problem> {
+    require_all(&call)?;
+    collection::get::<Outbox>(call, At::All).await
 }
 
 #[cfg(test)]
@@ -159,7 +178,8 @@ mod tests {
         assert_eq!(ask(&stranger, "/holdfast/v1/outbox").await.ok()["value"], json!([]));
         let exchange = ["29232cdf-9323-42fd-ade2-1d097af3e4de"];
         let exchange = Token::delegated().claim("wids", json!(exchange));
-        for path in [&path, "/holdfast/v1/outbox"] {
+        let none = "/holdfast/v1/outbox/$count?$filter=recipient eq 'x'";
+        for path in [&path, "/holdfast/v1/outbox", "/holdfast/v1/outbox/$count", none] {
             let message = ask(&exchange, path).await.refused(403, "Forbidden");
             assert!(message.contains("directory role"), "{message}");
         }
