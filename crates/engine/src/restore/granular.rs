@@ -5,18 +5,22 @@
 //! restores; what must not be computed anew after a kill is noted before it is done: the names that were chosen, and the
 //! folders that are ours.
 
+mod reading;
+mod selection;
+
 use std::collections::{HashMap, HashSet};
 
 use holdfast_connector::{ConnectorError, Drive, DriveItem, ItemFacts, Site, Times};
 use holdfast_domain::{
-    BrowseSessionId, ConflictBehavior, DestinationType, ItemId, ItemKey, RestorePoint,
-    RestoreSession, RestoreState, RestoredItem, address_below,
+    BrowseSessionId, ConflictBehavior, DestinationType, ItemId, RestorePoint, RestoreSession,
+    RestoreState, RestoredItem, address_below,
 };
-use holdfast_repository::{BlobId, Node};
-use holdfast_store::{BrowseItem, BrowseItemKind, ItemFailure, Store};
+use holdfast_store::ItemFailure;
+
+use reading::{DATED_FOLDER, LIBRARY_FOLDER, Reading};
+use selection::Selection;
 
 use super::apply::{Destination, TakenNames, apply};
-use super::compare::target_item;
 use super::in_place::{left_alone_failure, library_failure, save_present};
 use super::names::{Names, numbered};
 use super::plan::{
@@ -34,45 +38,6 @@ use crate::resource::Resource;
 const LOOKUPS: usize = 3;
 /// Names tried for an item whose own is taken.
 const NAMES: u32 = 1000;
-/// The folder that holds a library's items, and the dated one: no id of the service has a space.
-const DATED_FOLDER: &str = "dated folder";
-const LIBRARY_FOLDER: &str = "library folder";
-
-/// What is restored: whole libraries, or one item of one library.
-struct Selection {
-    /// By the drives' ids at the point's time.
-    libraries: Vec<String>,
-    /// From the library's root to the item; empty: everything in the libraries.
-    names: Vec<String>,
-}
-
-impl Selection {
-    /// What a row of a browse session stands for.
-    async fn of(store: &dyn Store, session: BrowseSessionId, key: &str) -> Result<Self, JobError> {
-        let gone = || JobError::give_up("ArtifactNotFound", "The browse session has no such item.");
-        let key: ItemKey = key.parse().map_err(|_| gone())?;
-        let mut tx = store.read().await?;
-        let mut item: BrowseItem =
-            tx.browse_item_of_guid(session, key.own()).await?.ok_or_else(gone)?;
-        let mut names = Vec::new();
-        loop {
-            match item.kind {
-                BrowseItemKind::Folder | BrowseItemKind::File => names.push(item.name),
-                BrowseItemKind::Library => {
-                    names.reverse();
-                    return Ok(Self { libraries: vec![item.source_id], names });
-                }
-                BrowseItemKind::Site => return Ok(Self { libraries: Vec::new(), names }),
-            }
-            let parent = item.parent.ok_or_else(gone)?;
-            item = tx.browse_item(session, parent).await?.ok_or_else(gone)?;
-        }
-    }
-
-    fn contains(&self, record: &LibraryRecord) -> bool {
-        self.libraries.is_empty() || self.libraries.contains(&record.drive_id)
-    }
-}
 
 pub(crate) async fn restore_item(
     mut task: RestoreTask<'_>,
@@ -628,64 +593,4 @@ fn session_times(session: &RestoreSession, task: &RestoreTask<'_>) -> Times {
 
 fn dated_name(times: Times) -> String {
     format!("Restored Items {}", jiff_time(times.created).strftime("%Y-%m-%d %H-%M-%S"))
-}
-
-/// Reads what is wanted from the snapshot.
-struct Reading<'a, 'b> {
-    task: &'a RestoreTask<'b>,
-    permissions: PermissionReader<'a>,
-    /// The live root's id, which stands for the point's too.
-    root: ItemId,
-    target_root: String,
-    pictures: Pictures,
-    children: HashMap<ItemId, Vec<ItemId>>,
-}
-
-impl Reading<'_, '_> {
-    fn add_folder(&mut self, id: &str, above: &[ItemId], name: String, times: Times) -> ItemId {
-        let id = ItemId::new(id);
-        self.add(TargetItem {
-            id: id.clone(),
-            parent: above.last().unwrap_or(&self.root).clone(),
-            name,
-            times,
-            kind: TargetKind::Folder,
-            permissions: None,
-            stale: false,
-        });
-        id
-    }
-
-    fn add(&mut self, item: TargetItem) {
-        self.children.entry(item.parent.clone()).or_default().push(item.id.clone());
-        self.pictures.target.insert(item.id.clone(), item);
-    }
-
-    /// `parent`: as the point has it.
-    async fn item(
-        &mut self,
-        parent: &ItemId,
-        node: Node,
-    ) -> Result<(TargetItem, Option<BlobId>), JobError> {
-        let file = if *parent == self.root { self.target_root.clone() } else { parent.to_string() };
-        target_item(&mut self.permissions, &file, parent, node).await
-    }
-
-    /// Everything below a folder whose content is `tree`. The folder may stand for the root.
-    async fn add_below(&mut self, folder: ItemId, tree: BlobId) -> Result<(), JobError> {
-        let mut next = vec![(folder, tree)];
-        while let Some((folder, tree)) = next.pop() {
-            for node in self.task.run.repository.load_tree(&tree).await?.into_nodes() {
-                let is_made_up = [DATED_FOLDER, LIBRARY_FOLDER].contains(&folder.as_str());
-                let parent = if is_made_up { self.root.clone() } else { folder.clone() };
-                let (mut item, subtree) = self.item(&parent, node).await?;
-                item.parent = folder.clone();
-                if let Some(subtree) = subtree {
-                    next.push((item.id.clone(), subtree));
-                }
-                self.add(item);
-            }
-        }
-        Ok(())
-    }
 }
