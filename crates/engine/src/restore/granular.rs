@@ -367,6 +367,9 @@ impl<'a> Part<'a> {
         live: &mut HashMap<String, DriveItem>,
         written: &HashSet<ItemId>,
     ) -> Result<(), JobError> {
+        let noted = task.progress.chosen_names.iter();
+        let mut owners: HashMap<String, String> =
+            noted.map(|(note, name)| (fold(name), note.clone())).collect();
         for (top, original) in self.tops.clone() {
             let note = format!("{}/{top}", self.record.drive_id);
             let target = &self.pictures.target[&top];
@@ -386,11 +389,7 @@ impl<'a> Part<'a> {
             while chosen.is_none() {
                 let name = numbered(&original, number, &target.kind);
                 let occupant = names.occupant(task, &self.drive.id, &name).await?;
-                let is_noted = task
-                    .progress
-                    .chosen_names
-                    .iter()
-                    .any(|(other, known)| *other != note && fold(known) == fold(&name));
+                let is_noted = owners.get(&fold(&name)).is_some_and(|owner| *owner != note);
                 let is_free = if occupant.is_none() { !is_noted } else { is_ours(occupant) };
                 if is_free {
                     chosen = Some(name);
@@ -403,6 +402,7 @@ impl<'a> Part<'a> {
                 number += 1;
             }
             if let (Some(chosen), Some(target)) = (chosen, self.pictures.target.get_mut(&top)) {
+                owners.insert(fold(&chosen), note.clone());
                 task.progress.chosen_names.insert(note, chosen.clone());
                 target.name = chosen;
             }
