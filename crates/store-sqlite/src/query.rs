@@ -89,7 +89,7 @@ sql_columns! {
     UnitColumn from "units t" by CreatedDateTime Descending narrowed by PolicyId {
         Id = "t.id", PolicyId = "t.policy", Status = "t.status", Workload = "t.workload", Resource = "t.resource", Name = "t.name",
         WebUrl = "t.web_url", Email = "t.email", Sources = "t.sources",
-        OffboardRequestedDateTime = (time) "iif(t.state IN ('offboardRequested', 'offboarded', 'cancelOffboardRequested'), t.state_since, NULL)",
+        OffboardRequestedDateTime = (time) "t.state_since",
         RetentionDays = "t.retention_days", BillingPolicy = "t.billing_policy", Error = "t.error",
         CreatedBy = "t.created_by", CreatedDateTime = (time) "t.created_at",
         LastModifiedBy = "t.last_modified_by", LastModifiedDateTime = (time) "t.last_modified_at",

@@ -43,7 +43,7 @@ pub use notifications::{
 macro_rules! testsuite {
     ($store:expr) => {
         $crate::testsuite!(@cases $store;
-            rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, filters_ask_what_belongs_to_a_row, sessions_keep_their_states,
+            rolls_back_unless_committed, stale_write_is_refused, tenants_are_apart, pages_hold_while_rows_are_added, filters_compare_as_odata_does, filters_ask_what_belongs_to_a_row, offboarding_units_are_found_by_their_wish, sessions_keep_their_states,
             artifacts_are_tallied, a_unit_is_worked_on_once, restores_go_before_backups, a_lost_lease_writes_nothing, ended_leases_free_their_jobs, waiting_work_is_not_added_twice, due_units_are_found,
             publishing_is_all_at_once, an_unpublished_run_leaves_hints_only, folders_of_changes_are_found, a_full_enumeration_finds_removals, dropped_drives_lose_their_items,
             browse_rows_come_in_order_and_page_by_page, browse_sessions_are_written_by_their_job_and_end, what_tells_of_a_units_backups_is_forgotten,
@@ -410,6 +410,28 @@ pub async fn filters_compare_as_odata_does(store: &dyn Store) {
         .expect("counts"),
         1
     );
+}
+
+pub async fn offboarding_units_are_found_by_their_wish(store: &dyn Store) {
+    let entropy = SeededEntropy::new(1);
+    let mut tx = begin(store).await;
+    tx.insert(&unit(&entropy, "protected")).await.expect("inserts");
+    let states = [
+        UnitState::OffboardRequested { at: at(5) },
+        UnitState::Destroying { at: at(5) },
+        UnitState::Offboarded { at: at(5) },
+        UnitState::CancelOffboardRequested { at: at(5) },
+    ];
+    for (number, state) in states.into_iter().enumerate() {
+        let unit = ProtectionUnit { state, ..unit(&entropy, &number.to_string()) };
+        tx.insert(&unit).await.expect("inserts");
+    }
+    let asked = Filter::equal(UnitColumn::OffboardRequestedDateTime, Value::Time(at(5)));
+    let requested = Filter::equal(UnitColumn::Status, "offboardRequested");
+    for (filter, expected) in [(asked, 4), (requested, 2)] {
+        let count = Listed::<ProtectionUnit>::count(&mut *tx, tenant(1), Some(&filter)).await;
+        assert_eq!(count.expect("counts"), expected, "{filter:?}");
+    }
 }
 
 pub async fn filters_ask_what_belongs_to_a_row(store: &dyn Store) {

@@ -21,6 +21,7 @@ use crate::caller::CallerKind;
 use crate::collection::{
     self, At, PlaceColumns, Recorded, Resource, check_names, entity, workload_of_type,
 };
+use crate::extract::JsonObject;
 use crate::listing::{Field, FieldKind, flags};
 use crate::problem::Problem;
 use crate::render;
@@ -152,6 +153,18 @@ async fn unit_of(tx: &mut AnyTx, point: &RestorePoint) -> Result<Option<Protecti
 /// The point of the path's first key.
 pub(crate) async fn load(tx: &mut AnyTx, call: &Call) -> Result<RestorePoint, Problem> {
     Ok(collection::load::<RestorePoints>(tx, call, At::All).await?.value)
+}
+
+/// Takes the wished `tags`. Every point of ours is tagged `fastRestore`, so that each flag that can be wished finds all.
+pub(crate) fn take_tags(body: &mut JsonObject) -> Result<(), Problem> {
+    let Some(tags) = body.take_text("tags")? else { return Ok(()) };
+    let is_served = |flag: &str| {
+        ["none", "fastRestore"].iter().any(|known| flag.trim().eq_ignore_ascii_case(known))
+    };
+    if tags.split(',').all(is_served) {
+        return Ok(());
+    }
+    Err(body.refuse("tags", "must be none or fastRestore: no restore point here has another tag"))
 }
 
 /// `GET /restorePoints/{id}/protectionUnit`

@@ -13,7 +13,7 @@ use holdfast_store::query::{
 use holdfast_store::{Listed, SearchResponse};
 use serde_json::{Map, Value, json};
 
-use super::unit_of;
+use super::{take_tags, unit_of};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::extract::JsonObject;
@@ -193,12 +193,7 @@ fn read(call: &Call) -> Result<Search, Problem> {
         Some(text) => RestorePointPreference::from_name(&text)
             .ok_or_else(|| body.refuse("restorePointPreference", "must be latest or oldest"))?,
     };
-    // Every point of ours is tagged fastRestore, so that either value finds all.
-    if let Some(tags) = body.take_text("tags")?
-        && !["none", "fastRestore"].iter().any(|known| tags.eq_ignore_ascii_case(known))
-    {
-        return Err(body.refuse("tags", "must be none or fastRestore"));
-    }
+    take_tags(&mut body)?;
     let artifact_query = take_query(call, &mut body)?;
     if artifact_query.is_some() && units.len() != 1 {
         return Err(body.refuse("artifactQuery", "needs exactly one unit"));

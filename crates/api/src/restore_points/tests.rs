@@ -184,6 +184,11 @@ async fn search_refuses_what_it_cannot_do() {
         ),
         (with("restorePointPreference", json!("newest")), invalid, "restorePointPreference"),
         (with("tags", json!("slow")), invalid, "tags"),
+        (
+            with("tags", json!("fastRestore,includeNewerItems")),
+            invalid,
+            "no restore point here has another tag",
+        ),
         (with("artifactQuery", json!({ "artifactType": "message" })), invalid, "queryExpression"),
         (
             with("artifactQuery", json!({ "queryExpression": "(Subject -like 'x*')" })),

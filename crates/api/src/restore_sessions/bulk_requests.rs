@@ -24,6 +24,7 @@ use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
+use crate::restore_points::take_tags;
 use crate::workload::Wording;
 
 const CODE: ErrorCode = ErrorCode::BulkRestoreInvalidCreateRequest;
@@ -140,12 +141,7 @@ pub(crate) async fn create_bulk_request(call: Call, workload: Workload) -> Resul
         .take_text("destinationType")?
         .and_then(|text| DestinationType::from_name(&text))
         .ok_or_else(|| body.refuse("destinationType", "must be new or inPlace"))?;
-    // Every point of ours is tagged fastRestore, so that either value finds all.
-    if let Some(tags) = body.take_text("tags")?
-        && !["none", "fastRestore"].iter().any(|known| tags.eq_ignore_ascii_case(known))
-    {
-        return Err(body.refuse("tags", "must be none or fastRestore"));
-    }
+    take_tags(&mut body)?;
     body.pass_over(&SERVER_SET);
     body.finish()?;
 
