@@ -290,18 +290,17 @@ impl Engine {
                 jobs::give_up(&self.shared, &job, &keeper, error).await
             }
             Err(JobError::Retry { reason, .. }) if job.attempt >= limits::JOB_ATTEMPTS => {
-                tracing::error!(job = %job.id, work = job.work.name(), reason, "a job is given up");
+                let error = PublicError::new(
+                    "UnknownError",
+                    "It failed too often; the server's log says why.",
+                );
+                let given_up = jobs::give_up(&self.shared, &job, &keeper, error).await;
+                // Some jobs are never given up: they ask to be tried again.
+                if given_up.is_ok() {
+                    tracing::error!(job = %job.id, work = job.work.name(), reason, "a job is given up");
+                }
                 outcome = JobOutcome::Failed;
-                jobs::give_up(
-                    &self.shared,
-                    &job,
-                    &keeper,
-                    PublicError::new(
-                        "UnknownError",
-                        "It failed too often; the server's log says why.",
-                    ),
-                )
-                .await
+                given_up
             }
             done => done,
         };
