@@ -67,11 +67,9 @@ enum Command {
     },
     /// Measures the API in a large tenant, beside one of a hundredth of the size and beside a bare server.
     Scale {
-        #[arg(long, default_value_t = 100_000)]
-        units: u32,
-        /// Measures pages of a folder with so many files instead, over HTTP.
-        #[arg(long)]
-        browse: Option<u32>,
+        /// Of the program `scale`: `--units N`, or `--throughput` or `--browse FILES` for a part alone.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
     },
     /// Kills `holdfast dev` at random moments and looks for what was lost.
     Kill {
@@ -100,7 +98,7 @@ fn main() -> ExitCode {
         Command::Bench { bytes, items, repetitions } => {
             bench::bench(&bench::BenchOptions { bytes, items, repetitions })
         }
-        Command::Scale { units, browse } => truth::scale(units, browse),
+        Command::Scale { options } => truth::scale(&options),
         Command::Kill { seed, rounds } => kill::kill(seed, rounds),
         Command::Truth { seed, steps } => truth::truth(seed, steps),
     };

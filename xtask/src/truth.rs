@@ -3,17 +3,15 @@
 use crate::{project, shell};
 
 pub(crate) fn truth(seed: u64, steps: u32) -> anyhow::Result<()> {
-    simulate("truth", &["--seed", &seed.to_string(), "--steps", &steps.to_string()])
+    let options = ["--seed", &seed.to_string(), "--steps", &steps.to_string()].map(str::to_owned);
+    simulate("truth", &options)
 }
 
-pub(crate) fn scale(units: u32, browse: Option<u32>) -> anyhow::Result<()> {
-    match browse {
-        Some(files) => simulate("scale", &["--browse", &files.to_string()]),
-        None => simulate("scale", &["--units", &units.to_string()]),
-    }
+pub(crate) fn scale(options: &[String]) -> anyhow::Result<()> {
+    simulate("scale", options)
 }
 
-fn simulate(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+fn simulate(program: &str, options: &[String]) -> anyhow::Result<()> {
     let cargo = ["run", "--quiet", "--locked", "--release", "--package", "holdfast-simulation"];
-    shell::run(project::cargo().args(cargo).args(["--bin", program, "--"]).args(arguments))
+    shell::run(project::cargo().args(cargo).args(["--bin", program, "--"]).args(options))
 }
