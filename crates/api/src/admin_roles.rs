@@ -5,23 +5,17 @@
 
 use holdfast_domain::Workload;
 use holdfast_domain::Workload::{Exchange, OneDrive, SharePoint};
+use holdfast_domain::directory_role;
 
-/// Template ids, the same in every tenant, with what they cover.
+/// Template ids, with what they cover.
 const ROLES: [(&str, &[Workload]); 6] = [
-    // Global Administrator
-    ("62e90394-69f5-4237-9190-012177145e10", &[SharePoint, OneDrive, Exchange]),
-    // SharePoint Administrator
-    ("f28a1f50-f6e7-4571-818b-6a12f2af6b6c", &[SharePoint, OneDrive]),
-    // Exchange Administrator
-    ("29232cdf-9323-42fd-ade2-1d097af3e4de", &[Exchange]),
-    // Microsoft 365 Backup Administrator
-    ("1707125e-0aa2-4d4d-8655-a7c786c76a25", &[SharePoint, OneDrive, Exchange]),
-    (SHAREPOINT_BACKUP_ADMINISTRATOR, &[SharePoint, OneDrive]),
-    // Exchange Backup Administrator
-    ("49eb8f75-97e9-4e37-9b2b-6c3ebfcffa31", &[Exchange]),
+    (directory_role::GLOBAL_ADMINISTRATOR, &[SharePoint, OneDrive, Exchange]),
+    (directory_role::SHAREPOINT_ADMINISTRATOR, &[SharePoint, OneDrive]),
+    (directory_role::EXCHANGE_ADMINISTRATOR, &[Exchange]),
+    (directory_role::MICROSOFT_365_BACKUP_ADMINISTRATOR, &[SharePoint, OneDrive, Exchange]),
+    (directory_role::SHAREPOINT_BACKUP_ADMINISTRATOR, &[SharePoint, OneDrive]),
+    (directory_role::EXCHANGE_BACKUP_ADMINISTRATOR, &[Exchange]),
 ];
-/// The only role for browsing and granular files.
-pub(crate) const SHAREPOINT_BACKUP_ADMINISTRATOR: &str = "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be";
 
 /// Whether one of `held` covers `workload`; without one, whether any covers anything.
 pub(crate) fn cover(held: &[String], workload: Option<Workload>) -> bool {
@@ -82,7 +76,7 @@ mod tests {
         let exchange = held("29232CDF-9323-42FD-ADE2-1D097AF3E4DE");
         assert!(cover(&exchange, Some(Exchange)) && cover(&exchange, None));
         assert!(!cover(&exchange, Some(SharePoint)) && !cover(&exchange, Some(OneDrive)));
-        let sharepoint = held(SHAREPOINT_BACKUP_ADMINISTRATOR);
+        let sharepoint = held(directory_role::SHAREPOINT_BACKUP_ADMINISTRATOR);
         assert!(cover(&sharepoint, Some(OneDrive)) && !cover(&sharepoint, Some(Exchange)));
         // A user administrator has nothing to do with backup.
         let other = held("fe930be7-5e62-47db-91af-98c3a49a38b1");

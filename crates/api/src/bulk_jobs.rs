@@ -38,14 +38,16 @@ const RECORDED: Recorded<BulkJobColumn> = Recorded {
     last_modified_by: Some(BulkJobColumn::LastModifiedBy),
 };
 
-fn any(
+/// [`Resource::any`] of bulk jobs and requests: what they name, and the ids among that.
+pub(crate) fn any_named<C>(
     property: &str,
+    (names, ids): (C, C),
     holds: Option<Expression>,
     call: &Call,
-) -> Result<Option<Filter<BulkJobColumn>>, Problem> {
+) -> Result<Option<Filter<C>>, Problem> {
     let list = match property {
-        "siteWebUrls" | "drives" | "mailboxes" => BulkJobColumn::Names,
-        "siteIds" | "directoryObjectIds" => BulkJobColumn::Ids,
+        "siteWebUrls" | "drives" | "mailboxes" => names,
+        "siteIds" | "directoryObjectIds" => ids,
         _ => return Ok(None),
     };
     any_element(Term::Column(list), Elements::Texts, holds, call.now()).map(Some)
@@ -89,7 +91,8 @@ macro_rules! jobs {
                 holds: Option<Expression>,
                 call: &Call,
             ) -> Result<Option<Filter<BulkJobColumn>>, Problem> {
-                any(property, holds, call)
+                let lists = (BulkJobColumn::Names, BulkJobColumn::Ids);
+                any_named(property, lists, holds, call)
             }
 
             fn place(job: &BulkAdditionJob) -> (Option<Workload>, Option<String>) {

@@ -11,13 +11,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdfast_domain::directory_role::SHAREPOINT_BACKUP_ADMINISTRATOR;
 use holdfast_domain::{Actor, AppId, Identity, TenantId, Timestamp, Workload};
 use holdfast_graph_model::Operation;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::admin_roles::{self, SHAREPOINT_BACKUP_ADMINISTRATOR};
+use crate::admin_roles;
 use crate::problem::Problem;
 
 /// Tolerance between the issuer's clock and ours.

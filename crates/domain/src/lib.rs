@@ -1,6 +1,6 @@
 //! Nouns, ids, state machines, rules and limits of Microsoft 365 backup. No I/O, no runtime of its own.
 //!
-//! Only ids serialize: everything else is converted at the edge that needs another form (`api` to Graph's wire
+//! Only ids, actors and public errors serialize: everything else is converted at the edge that needs another form (`api` to Graph's wire
 //! types, a store to its rows). Time and randomness come in as [`Clock`] and [`Entropy`].
 
 mod activity;
@@ -9,6 +9,7 @@ mod artifact;
 mod artifact_query;
 mod browse_session;
 mod bulk;
+pub mod directory_role;
 mod entropy;
 mod error;
 mod expression;

@@ -2,7 +2,7 @@
 
 use crate::limits::DIGEST_HOUR;
 use crate::named::named;
-use crate::{Actor, MailId, TenantId, Timestamp};
+use crate::{Actor, MailId, TenantId, Timestamp, directory_role};
 
 /// `microsoft.graph.emailNotificationsSetting`, one for each tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +56,14 @@ pub struct RecipientRoles {
     pub all_admins: bool,
 }
 
-/// Role template ids of the directory, the same in every tenant (`spec/behaviour.md` section 11).
-const GLOBAL_ADMINS: [&str; 1] = ["62e90394-69f5-4237-9190-012177145e10"];
+const GLOBAL_ADMINS: [&str; 1] = [directory_role::GLOBAL_ADMINISTRATOR];
 const BACKUP_ADMINS: [&str; 3] = [
-    // Microsoft 365, SharePoint and Exchange Backup Administrator
-    "1707125e-0aa2-4d4d-8655-a7c786c76a25",
-    "9d3e04ba-3ee4-4d1b-a3a7-9aef423a09be",
-    "49eb8f75-97e9-4e37-9b2b-6c3ebfcffa31",
+    directory_role::MICROSOFT_365_BACKUP_ADMINISTRATOR,
+    directory_role::SHAREPOINT_BACKUP_ADMINISTRATOR,
+    directory_role::EXCHANGE_BACKUP_ADMINISTRATOR,
 ];
-const OTHER_ADMINS: [&str; 2] = [
-    // SharePoint and Exchange Administrator
-    "f28a1f50-f6e7-4571-818b-6a12f2af6b6c",
-    "29232cdf-9323-42fd-ade2-1d097af3e4de",
-];
+const OTHER_ADMINS: [&str; 2] =
+    [directory_role::SHAREPOINT_ADMINISTRATOR, directory_role::EXCHANGE_ADMINISTRATOR];
 
 impl RecipientRoles {
     fn flags(self) -> [(bool, &'static str); 4] {
@@ -182,6 +177,25 @@ pub enum MailState {
 }
 
 impl MailState {
+    /// When it was taken or refused.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Kept | Self::Waiting { .. } => None,
+            Self::Sent { at } | Self::Refused { at, .. } => Some(*at),
+        }
+    }
+
+    /// Why it was not taken.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Kept | Self::Sent { .. } => None,
+            Self::Waiting { last_failure } => last_failure.as_deref(),
+            Self::Refused { reason, .. } => Some(reason),
+        }
+    }
+
     /// Name in rows and answers.
     #[must_use]
     pub fn name(&self) -> &'static str {

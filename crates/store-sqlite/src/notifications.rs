@@ -202,20 +202,14 @@ impl Written for Mail {
     }
 
     fn columns(&self) -> Vec<(&'static str, SqlValue)> {
-        let (ended_at, reason) = match &self.state {
-            MailState::Kept => (None, None),
-            MailState::Waiting { last_failure } => (None, last_failure.as_ref()),
-            MailState::Sent { at } => (Some(*at), None),
-            MailState::Refused { at, reason } => (Some(*at), Some(reason)),
-        };
         vec![
             ("written_at", self.written_at.unix_micros().into()),
             ("recipient", text(&self.recipient)),
             ("subject", text(&self.subject)),
             ("body", text(&self.body)),
             ("state", text(self.state.name())),
-            ("ended_at", time(ended_at)),
-            ("reason", optional_text(reason)),
+            ("ended_at", time(self.state.ended_at())),
+            ("reason", optional_text(self.state.reason())),
         ]
     }
 }

@@ -80,6 +80,30 @@ pub fn policy_details(policy: &ProtectionPolicy) -> Value {
     })
 }
 
+/// How changes of a policy's units went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnitChanges {
+    pub asked_to_add: u64,
+    pub asked_to_remove: u64,
+    pub added: u64,
+    pub removed: u64,
+}
+
+impl UnitChanges {
+    /// `protectionUnitDetails`. `chosen`: how the units were, for `backupConfigurationType`, which is free text.
+    #[must_use]
+    pub fn details(self, chosen: &str) -> Value {
+        json!({
+            "requestedToAddCount": self.asked_to_add,
+            "requestedToRemoveCount": self.asked_to_remove,
+            "addedCount": self.added,
+            "removedCount": self.removed,
+            "failedCount": self.asked_to_add + self.asked_to_remove - self.added - self.removed,
+            "backupConfigurationType": chosen,
+        })
+    }
+}
+
 /// Writes an entry about the offboarding of one unit: asked for, cancelled or completed.
 ///
 /// # Errors

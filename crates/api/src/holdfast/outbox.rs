@@ -1,7 +1,7 @@
 //! `GET /holdfast/v1/outbox`: the digests that were written, and whether a mail server took them.
 
 use async_trait::async_trait;
-use holdfast_domain::{Mail, MailState, Workload};
+use holdfast_domain::{Mail, Workload};
 use holdfast_graph_model::ErrorCode;
 use holdfast_graph_model::odata::QueryOptions;
 use holdfast_store::AnyTx;
@@ -54,12 +54,6 @@ impl Resource for Outbox {
         _call: &Call,
         _options: &QueryOptions,
     ) -> Result<Map<String, Value>, Problem> {
-        let (ended, reason) = match &mail.state {
-            MailState::Kept => (None, None),
-            MailState::Waiting { last_failure } => (None, last_failure.as_ref()),
-            MailState::Sent { at } => (Some(at), None),
-            MailState::Refused { at, reason } => (Some(at), Some(reason)),
-        };
         let shown = json!({
             "id": mail.id.to_string(),
             "writtenDateTime": mail.written_at.to_string(),
@@ -67,8 +61,8 @@ impl Resource for Outbox {
             "subject": mail.subject,
             "body": mail.body,
             "status": mail.state.name(),
-            "endedDateTime": ended.map(ToString::to_string),
-            "reason": reason,
+            "endedDateTime": mail.state.ended_at().map(|at| at.to_string()),
+            "reason": mail.state.reason(),
         });
         let Value::Object(shown) = shown else { unreachable!("it is written as an object") };
         Ok(shown)
@@ -104,7 +98,7 @@ pub(crate) async fn get_mail(call: Call) -> Result<Answer, Problem> {
 #[cfg(test)]
 mod tests {
     use axum::http::Method;
-    use holdfast_domain::{Clock, MailId};
+    use holdfast_domain::{Clock, MailId, MailState};
     use holdfast_store::{Collection, Store};
 
     use super::*;

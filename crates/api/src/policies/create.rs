@@ -7,10 +7,11 @@ use holdfast_domain::{
 };
 use holdfast_graph_model::ErrorCode;
 use holdfast_store::Listed;
+use holdfast_store::activity::UnitChanges;
 use holdfast_store::query::{Filter, PolicyColumn, Value as StoredValue};
 use serde_json::Value;
 
-use super::unit_changes::{self, UnitChanges, read_resource, refuse_duplicates};
+use super::unit_changes::{self, read_resource, refuse_duplicates, unit_details};
 use super::{SERVER_SET, check_name, refuse_billing_policy, take_mode, take_retention};
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
@@ -104,12 +105,10 @@ pub(crate) async fn create_policy(call: Call, workload: Workload) -> Result<Answ
     for resource in &excluded {
         exclusions::add(&mut tx, &call, &policy, resource).await?;
     }
-    let added = UnitChanges {
-        asked_to_add: resources.len(),
-        added: resources.len(),
-        ..UnitChanges::default()
-    };
-    tx.log_policy(&policy, ActivityOperation::BackupPolicyCreated, Some(added.details())).await?;
+    let count = resources.len() as u64;
+    let added = UnitChanges { asked_to_add: count, added: count, ..UnitChanges::default() };
+    let created = ActivityOperation::BackupPolicyCreated;
+    tx.log_policy(&policy, created, Some(unit_details(added))).await?;
     tx.commit().await?;
     let context = format!("/{}/$entity", workload.policies());
     let body = collection::entity(&call, &context, render::policy(&policy, &call));

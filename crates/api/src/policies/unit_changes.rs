@@ -5,6 +5,7 @@ use holdfast_domain::{
     UnitState, Work, Workload,
 };
 use holdfast_graph_model::ErrorCode;
+use holdfast_store::activity::UnitChanges;
 use holdfast_store::find_unit;
 use serde_json::{Value, json};
 
@@ -35,26 +36,9 @@ const SERVER_SET: [&str; 18] = [
     "lastModifiedDateTime",
 ];
 
-/// How the changes of a request went: `protectionUnitDetails` of the activity log.
-#[derive(Default)]
-pub(super) struct UnitChanges {
-    pub(super) asked_to_add: usize,
-    pub(super) asked_to_remove: usize,
-    pub(super) added: usize,
-    pub(super) removed: usize,
-}
-
-impl UnitChanges {
-    pub(super) fn details(&self) -> Value {
-        json!({ "protectionUnitDetails": {
-            "requestedToAddCount": self.asked_to_add,
-            "requestedToRemoveCount": self.asked_to_remove,
-            "addedCount": self.added,
-            "removedCount": self.removed,
-            "failedCount": self.asked_to_add + self.asked_to_remove - self.added - self.removed,
-            "backupConfigurationType": "Manual Selection",
-        } })
-    }
+/// For the activity log: how the changes that a request asks for went.
+pub(super) fn unit_details(changes: UnitChanges) -> Value {
+    json!({ "protectionUnitDetails": changes.details("Manual Selection") })
 }
 
 /// Reads one unit, or exclusion unit, of a request: an object with `siteId` or `directoryObjectId` (mailboxes also with `userId`,

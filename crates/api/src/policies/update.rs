@@ -5,9 +5,10 @@ use holdfast_domain::{
     ActivityOperation, PolicyId, ProtectionPolicy, ResourceId, UnitId, UnitState, Work, Workload,
 };
 use holdfast_graph_model::ErrorCode;
+use holdfast_store::activity::UnitChanges;
 use serde_json::{Map, Value, json};
 
-use super::unit_changes::{self, UnitChanges, read_resource, refuse_duplicates};
+use super::unit_changes::{self, read_resource, refuse_duplicates};
 use super::{SERVER_SET, check_name, load, refuse_billing_policy, take_mode, take_retention};
 use crate::answer::Answer;
 use crate::call::{Call, Writing};
@@ -97,7 +98,7 @@ pub(crate) async fn update_policy(call: Call, workload: Workload) -> Result<Answ
     if let Some(changes) = changes {
         let (results, counts) = apply(&mut tx, &call, &mut policy, changes).await?;
         answer.insert(delta, Value::Array(results));
-        unit_details = Some(counts.details());
+        unit_details = Some(unit_changes::unit_details(counts));
     }
     if let Some(excluded) = excluded {
         let results = exclusions::apply(&mut tx, &call, &policy, excluded).await?;

@@ -11,16 +11,15 @@ use holdfast_graph_model::evolvable::DestinationType as GraphDestination;
 use holdfast_graph_model::odata::{Expression, QueryOptions};
 use holdfast_graph_model::{ErrorCode, Evolvable};
 use holdfast_store::AnyTx;
-use holdfast_store::query::{BulkRestoreColumn, Filter, Term};
+use holdfast_store::query::{BulkRestoreColumn, Filter};
 use serde_json::{Map, Value};
 
 use super::load;
 use crate::answer::Answer;
-use crate::bulk_jobs::take_display_name;
+use crate::bulk_jobs::{any_named, take_display_name};
 use crate::call::Call;
 use crate::collection::{self, At, Parent, PlaceColumns, Recorded, Resource};
 use crate::extract::{JsonObject, SERVER_SET};
-use crate::filter::{Elements, any_element};
 use crate::listing::{Field, FieldKind};
 use crate::problem::Problem;
 use crate::render;
@@ -84,12 +83,8 @@ impl Resource for BulkRequests {
         holds: Option<Expression>,
         call: &Call,
     ) -> Result<Option<Filter<BulkRestoreColumn>>, Problem> {
-        let list = match property {
-            "siteWebUrls" | "drives" | "mailboxes" => BulkRestoreColumn::Names,
-            "siteIds" | "directoryObjectIds" => BulkRestoreColumn::Ids,
-            _ => return Ok(None),
-        };
-        any_element(Term::Column(list), Elements::Texts, holds, call.now()).map(Some)
+        let lists = (BulkRestoreColumn::Names, BulkRestoreColumn::Ids);
+        any_named(property, lists, holds, call)
     }
 
     fn place(request: &BulkRestoreRequest) -> (Option<Workload>, Option<String>) {

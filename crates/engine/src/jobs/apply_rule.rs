@@ -8,9 +8,8 @@ use holdfast_domain::{
     ProtectionRule, ProtectionSources, PublicError, PublicErrorDetail, ResourceId, RuleId,
     RuleKind, RuleState, SiteExpression, SiteFacts, UnitId, Work, Workload, limits,
 };
-use holdfast_store::activity::{Acting, log_activity, policy_details};
+use holdfast_store::activity::{Acting, UnitChanges, log_activity, policy_details};
 use holdfast_store::{Versioned, find};
-use serde_json::json;
 
 use super::membership::{Admission, BATCH, admit, enqueue, release, tell_removal, units_changed};
 use crate::Shared;
@@ -65,13 +64,6 @@ pub(crate) async fn give_up(
     finish(shared, keeper, job, id, Some(error), done).await
 }
 
-#[derive(Default)]
-struct Counts {
-    added: u64,
-    removed: u64,
-    elsewhere: u64,
-}
-
 /// What the rule names now, and what of it cannot be found.
 async fn evaluate(
     connector: &dyn Connector,
@@ -123,13 +115,13 @@ async fn apply(
     policy: &ProtectionPolicy,
     rule: &ProtectionRule,
     named: &[ResourceId],
-) -> Result<Counts, JobError> {
+) -> Result<UnitChanges, JobError> {
     let sources = match rule.kind {
         RuleKind::Static => ProtectionSources::MANUAL,
         RuleKind::Dynamic => ProtectionSources::DYNAMIC_RULE,
     };
     let actor = &rule.stamps.last_modified_by;
-    let (mut counts, mut held) = (Counts::default(), HashSet::new());
+    let (mut counts, mut held) = (UnitChanges::default(), HashSet::new());
     for batch in named.chunks(BATCH) {
         let mut tx = shared.store.begin().await?;
         tx.guard(keeper.lease()?).await?;
@@ -139,12 +131,13 @@ async fn apply(
             let unit =
                 match admit(&mut *tx, shared, &policy.value, resource, sources, actor).await? {
                     Admission::Added(unit) => {
+                        counts.asked_to_add += 1;
                         counts.added += 1;
                         unit
                     }
                     Admission::Held(unit) => unit,
                     Admission::Elsewhere => {
-                        counts.elsewhere += 1;
+                        counts.asked_to_add += 1;
                         continue;
                     }
                 };
@@ -159,6 +152,7 @@ async fn apply(
     let members = shared.store.read().await?.rule_members(rule.tenant, rule.id).await?;
     let left: Vec<UnitId> = members.into_iter().filter(|unit| !held.contains(unit)).collect();
     counts.removed = release_members(shared, rule, keeper, &left).await?;
+    counts.asked_to_remove = counts.removed;
     Ok(counts)
 }
 
@@ -218,7 +212,7 @@ async fn finish(
     job: &ClaimedJob,
     id: RuleId,
     error: Option<PublicError>,
-    done: Option<(ProtectionPolicy, Option<Counts>)>,
+    done: Option<(ProtectionPolicy, Option<UnitChanges>)>,
 ) -> Result<(), JobError> {
     let now = shared.clock.now();
     let mut tx = shared.store.begin().await?;
@@ -238,15 +232,7 @@ async fn finish(
                 (Some(_), Some(_)) => ActivityResult::PartiallySucceeded,
                 (Some(_), None) => ActivityResult::Failed,
             };
-            let counts = counts.unwrap_or_default();
-            details["protectionUnitDetails"] = json!({
-                "requestedToAddCount": counts.added + counts.elsewhere,
-                "requestedToRemoveCount": counts.removed,
-                "addedCount": counts.added,
-                "removedCount": counts.removed,
-                "failedCount": counts.elsewhere,
-                "backupConfigurationType": "dynamic",
-            });
+            details["protectionUnitDetails"] = counts.unwrap_or_default().details("dynamic");
             let acting = Acting {
                 tenant: job.tenant,
                 actor: &Actor::default(),
